@@ -1,0 +1,1 @@
+"""Measurements. Each script prints one table, or one JSON object with `--json`."""

@@ -1,0 +1,127 @@
+"""What operators and the sweep need: readiness, backlog, turn-taking."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from sqlalchemy import case, func, or_, select, text, update
+
+from jobs.ledger.database import Database
+from jobs.ledger.windows import is_due
+from jobs.settings import Settings
+from jobs.states import JobState, StepState
+from jobs.tables import Artefact, Delivery, Job, Step, Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Figures of the whole ledger, for `/metrics` and scaling."""
+
+    jobs_by_state: dict[tuple[str, str], int]
+    """(job kind, state) -> jobs."""
+    jobs_started: dict[str, int]
+    """Job kind -> jobs that a worker ever touched."""
+    steps_by_state: dict[tuple[str, str], int]
+    """(step kind, state) -> steps, open states only; "waiting" are those ready but for their window."""
+    oldest_ready_seconds: dict[str, float]
+    """Step kind -> age of the oldest step that is due."""
+    utterances_waiting: int
+    utterances_done: int
+    """Utterances that have their take, reused ones too, over all jobs that still exist."""
+    audio_seconds: float
+    """Sound of all takes made so far, over all jobs that still exist."""
+    stored_bytes: int
+    deliveries_by_state: dict[str, int]
+    swept_seconds_ago: float | None
+
+
+class Operations:
+    """The ledger as its operator sees it."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._clock = database.clock
+        self._sweep_seconds = settings.sweep_seconds
+
+    def revision(self) -> str | None:
+        """The migration the database stands at; None if it has none.
+
+        Raises:
+            LedgerUnavailableError: it does not answer.
+        """
+        with self._database.read() as tx:
+            if not self._database.engine.dialect.has_table(tx, "alembic_version"):
+                return None
+            revision = tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+            return None if revision is None else str(revision)
+
+    def take_turn(self, name: str = "sweep", *, every_seconds: float | None = None) -> bool:
+        """True for one caller in each period (by default the sweep's): whoever gets it does the pass."""
+        period = self._sweep_seconds if every_seconds is None else every_seconds
+        with self._database.write() as tx:
+            now = self._clock.read(tx.connection)
+            tx.execute(self._database.insert_new(Sweep), [{"name": name, "swept_at": 0.0}])
+            # a turn from the future: the database's clock was set back, or another machine took over
+            # (a whole period from it, for whoever waited for the row has read the clock a moment too early)
+            is_due = or_(Sweep.swept_at <= now - period, Sweep.swept_at > now + period)
+            turn = update(Sweep).where(Sweep.name == name, is_due)
+            return tx.execute(turn.values(swept_at=now)).rowcount == 1
+
+    def backlog(self) -> Backlog:
+        """The figures of this moment."""
+        open_steps = (StepState.BLOCKED, StepState.READY, StepState.LEASED)
+        with self._database.read() as tx:
+            now = self._clock.read(tx)
+            jobs = tx.execute(
+                select(
+                    Job.kind,
+                    Job.state,
+                    func.count().label("n_jobs"),
+                    func.count(Job.started_at).label("n_started"),
+                    func.sum(Job.n_utterances_done).label("n_done"),
+                    func.sum(Job.audio_seconds).label("audio_seconds"),
+                ).group_by(Job.kind, Job.state)
+            ).all()
+            waits = (Step.state == StepState.READY) & Step.closes_at.is_not(None) & ~is_due(now)
+            shown_state = case((waits, "waiting"), else_=Step.state).label("shown_state")
+            steps = tx.execute(
+                select(Step.kind, shown_state, func.count())
+                .where(Step.state.in_(open_steps))
+                .group_by(Step.kind, shown_state)
+            ).all()
+            ages = tx.execute(
+                select(Step.kind, func.min(Step.ready_at))
+                .join(Job, Job.id == Step.job_id)
+                .where(
+                    Step.state == StepState.READY,
+                    is_due(now),
+                    Job.state.in_((JobState.QUEUED, JobState.RUNNING)),
+                )
+                .group_by(Step.kind)
+            ).all()
+            waiting = tx.execute(
+                select(func.coalesce(func.sum(Step.n_utterances), 0)).where(
+                    Step.state == StepState.READY, ~waits
+                )
+            ).scalar_one()
+            stored = tx.execute(select(func.coalesce(func.sum(Artefact.n_bytes), 0))).scalar_one()
+            deliveries = tx.execute(
+                select(Delivery.state, func.count().label("n_deliveries")).group_by(Delivery.state)
+            ).all()
+            swept_at = tx.execute(select(Sweep.swept_at).where(Sweep.name == "sweep")).scalar_one_or_none()
+        jobs_started: Counter[str] = Counter()
+        for row in jobs:
+            jobs_started[row.kind] += row.n_started
+        return Backlog(
+            jobs_by_state={(row.kind, row.state): row.n_jobs for row in jobs},
+            jobs_started=dict(jobs_started),
+            steps_by_state={(kind, state): count for kind, state, count in steps},
+            oldest_ready_seconds={kind: max(0.0, now - since) for kind, since in ages if since is not None},
+            utterances_waiting=int(waiting or 0),
+            utterances_done=sum(int(row.n_done) for row in jobs),
+            audio_seconds=sum((float(row.audio_seconds) for row in jobs), 0.0),
+            stored_bytes=int(stored),
+            deliveries_by_state={row.state: row.n_deliveries for row in deliveries},
+            swept_seconds_ago=None if not swept_at else max(0.0, now - swept_at),
+        )

@@ -1,0 +1,441 @@
+"""Claiming, keeping, finishing and giving back steps. Every result is fenced by the epoch of its claim."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, case, or_, select, tuple_, update
+
+from jobs.clock import Clock
+from jobs.errors import LeaseLostError
+from jobs.ledger.claims import Line
+from jobs.ledger.database import Database, Transaction
+from jobs.ledger.files import add_artefacts, add_takes
+from jobs.ledger.mends import write_mend
+from jobs.ledger.moves import LET_GO, fail_step, lock_job, move_step, release_next, settle_job
+from jobs.ledger.plans import write_plan
+from jobs.ledger.values import URGENT, Claim, FoundTake, PlannedChapter, StepError, Stored, TakeRange
+from jobs.ledger.windows import Windows, is_due
+from jobs.messages import DELIVER, Knock
+from jobs.states import JobState, StepKind, StepState
+from jobs.tables import Chapter, Delivery, Job, Step
+
+CRASHES_ALONE: Final = 2
+"""An utterance that was in hand at so many crashes of careful claims, after the first, is not tried again."""
+
+ALL_PRIORITIES: Final = (-1_000, 1_000)
+ALL_BUT_URGENT: Final = (-1_000, URGENT - 1)
+ONLY_URGENT: Final = (URGENT, 1_000)
+
+
+class Steps:
+    """The steps of all jobs, as workers see them."""
+
+    def __init__(
+        self, database: Database, windows: Windows, *, max_attempts: int = 3, max_losses: int = 10
+    ) -> None:
+        self._database = database
+        self._windows = windows
+        self._clock: Clock = database.clock
+        self._max_attempts = max_attempts
+        self._max_losses = max_losses
+        self._line = Line(database.clock)
+
+    # --- taking and keeping ---
+
+    def claim(
+        self,
+        kinds: Collection[StepKind],
+        *,
+        owner: str,
+        lease_seconds: float,
+        most: int = 1,
+        weights: str | None = None,
+        longest_wait_seconds: float = 60.0,
+        priorities: tuple[int, int] = ALL_PRIORITIES,
+    ) -> list[Claim]:
+        """Up to `most` chunks of one weights digest, or one step of another kind, now leased to `owner`.
+
+        The first in line decides, by priority, then by age. Where it is a chunk, chunks for `weights` (those
+        the worker holds) go before it among equal priority, unless it has waited longer than
+        `longest_wait_seconds`. A chunk that an earlier claim got nowhere with is claimed alone. Only steps
+        whose priority lies within `priorities` (both ends included) are looked at.
+        """
+        with self._database.write() as tx:
+            return self._line.claim(
+                tx,
+                kinds,
+                owner=owner,
+                lease_seconds=lease_seconds,
+                most=most,
+                weights=weights,
+                longest_wait_seconds=longest_wait_seconds,
+                priorities=priorities,
+            )
+
+    def renew(self, claims: Iterable[Claim], *, lease_seconds: float) -> frozenset[int]:
+        """Ids of the steps still held, their leases running afresh. The others are lost: drop them."""
+        held = [(claim.step_id, claim.epoch) for claim in claims]
+        if not held:
+            return frozenset()
+        mine = tuple_(Step.id, Step.epoch).in_(held) & (Step.state == StepState.LEASED)
+        with self._database.write() as tx:
+            # locked by rising id, as a cancel does: an UPDATE alone would lock them in any order
+            in_order = select(Step.id).where(mine).order_by(Step.id).with_for_update(key_share=True)
+            kept = frozenset(tx.execute(in_order).scalars())
+            tx.execute(
+                update(Step)
+                .where(Step.id.in_(sorted(kept)))
+                .values(lease_until=self._clock.now() + lease_seconds)
+            )
+            return kept
+
+    def hold(self, claim: Claim, utterance_index: int | None) -> None:
+        """Notes which utterance a careful claim is about to speak (None: no longer any).
+
+        Raises:
+            LeaseLostError: the step is no longer this claim's.
+        """
+        with self._database.write() as tx:
+            self._update_own(tx, claim, in_hand=utterance_index)
+
+    def keep(
+        self, claim: Claim, *, artefacts: Sequence[Stored], takes: Sequence[TakeRange], attempt: int = 1
+    ) -> None:
+        """Records takes of a claim that goes on: what is kept is not spoken again. That is progress.
+
+        Raises:
+            LeaseLostError: the step is no longer this claim's.
+        """
+        with self._database.write() as tx:
+            self._update_own(tx, claim, in_hand=None, attempt=attempt)
+            add_artefacts(tx, self._database, claim.tenant_id, claim.job_id, artefacts)
+            add_takes(tx, self._database, claim.tenant_id, takes)
+
+    def _update_own(self, tx: Transaction, claim: Claim, **columns: Any) -> None:
+        mine = update(Step).where(*_own(claim), Step.state == StepState.LEASED).values(**columns)
+        if tx.execute(mine).rowcount != 1:
+            raise LeaseLostError
+
+    # --- ending ---
+
+    def plan(
+        self,
+        claim: Claim,
+        *,
+        title: str,
+        chapters: Sequence[PlannedChapter],
+        weights_digest: str | None,
+        chunk_utterances: int,
+        artefacts: Sequence[Stored] = (),
+        result: dict[str, Any] | None = None,
+    ) -> list[Knock]:
+        """Finishes a plan step: chapters, their chunks, their masters and the bind step now exist.
+
+        Returns the knocks now due.
+
+        Raises:
+            LeaseLostError: the step is no longer this claim's; nothing was recorded.
+            ValueError: there is no chapter.
+        """
+        if not chapters:
+            raise ValueError("a plan needs a chapter")
+        with self._database.write() as tx:
+            if self._succeed(tx, claim, result) is None:
+                return []
+            add_artefacts(tx, self._database, claim.tenant_id, claim.job_id, artefacts)
+            return write_plan(
+                tx,
+                self._database,
+                self._windows,
+                claim,
+                title=title,
+                chapters=chapters,
+                weights_digest=weights_digest,
+                chunk_utterances=chunk_utterances,
+            )
+
+    def finish(
+        self,
+        claim: Claim,
+        *,
+        artefacts: Sequence[Stored] = (),
+        takes: Sequence[TakeRange] = (),
+        audio_seconds: float | None = None,
+        result: dict[str, Any] | None = None,
+    ) -> list[Knock]:
+        """Finishes a step: its artefacts and takes have rows, and what waited for it may go on.
+
+        `audio_seconds`: of a chunk, the sound of all its takes; of a master, the chapter's final length.
+        Calling it again with the same claim changes nothing. Returns the knocks now due.
+
+        Raises:
+            LeaseLostError: the step is no longer this claim's; nothing was recorded.
+        """
+        with self._database.write() as tx:
+            succeeded = self._succeed(tx, claim, result)
+            if succeeded is None:
+                return []
+            add_artefacts(tx, self._database, claim.tenant_id, claim.job_id, artefacts)
+            add_takes(tx, self._database, claim.tenant_id, takes)
+            self._count_progress(tx, claim, audio_seconds)
+            knocks = release_next(tx, self._clock, succeeded.releases_id)
+            return knocks or settle_job(tx, self._clock, claim.job_id)
+
+    def _succeed(self, tx: Transaction, claim: Claim, result: dict[str, Any] | None) -> Any | None:
+        """The step's row, its job locked; None when this very claim succeeded before, its answer lost.
+
+        Raises:
+            LeaseLostError: the step is no longer this claim's.
+        """
+        lock_job(tx, claim.job_id)
+        moved = move_step(
+            tx,
+            claim.step_id,
+            StepState.LEASED,
+            StepState.SUCCEEDED,
+            *_own(claim),
+            **LET_GO,
+            result=result,
+            ended_at=self._clock.now(),
+        )
+        if moved is None:
+            state = tx.execute(select(Step.state).where(*_own(claim))).scalar_one_or_none()
+            if state != StepState.SUCCEEDED:
+                raise LeaseLostError
+        return moved
+
+    def _count_progress(self, tx: Transaction, claim: Claim, audio_seconds: float | None) -> None:
+        if claim.chapter_index is None:
+            return
+        chapter = (Chapter.job_id == claim.job_id) & (Chapter.index == claim.chapter_index)
+        of_job: dict[str, Any] = {"version": Job.version + 1}
+        if claim.kind == StepKind.SYNTHESIZE:
+            n_done, seconds = claim.n_utterances or 0, audio_seconds or 0.0
+            tx.execute(
+                update(Chapter)
+                .where(chapter)
+                .values(
+                    n_utterances_done=Chapter.n_utterances_done + n_done,
+                    audio_seconds=Chapter.audio_seconds + seconds,
+                )
+            )
+            of_job |= {
+                "n_utterances_done": Job.n_utterances_done + n_done,
+                "audio_seconds": Job.audio_seconds + seconds,
+            }
+        elif claim.kind == StepKind.MASTER and audio_seconds is not None:
+            tx.execute(update(Chapter).where(chapter).values(audio_seconds=audio_seconds))
+            tx.add_event(
+                tenant_id=claim.tenant_id,
+                job_id=claim.job_id,
+                kind="chapter.done",
+                step_id=claim.step_id,
+                detail={"chapter": claim.chapter_index, "audio_seconds": audio_seconds},
+            )
+        tx.execute(update(Job).where(Job.id == claim.job_id).values(**of_job))
+
+    def fail(
+        self, claim: Claim, error: StepError, *, retry: bool = False, wait_seconds: float = 0.0
+    ) -> list[Knock]:
+        """Ends the step as failed, or returns it for another attempt if `retry` and one is left.
+
+        Attempts are counted in the ledger, not in the claim: what was kept since may have set them back.
+
+        Raises:
+            LeaseLostError: the step is no longer this claim's.
+        """
+        with self._database.write() as tx:
+            lock_job(tx, claim.job_id)
+            another = (Step.attempt < self._max_attempts,)
+            if retry and self._return(tx, claim, "retry", wait_seconds, *another, error=error.as_json()):
+                return []
+            knocks = fail_step(tx, self._clock, claim.step_id, error, *_own(claim))
+            if knocks is None:
+                raise LeaseLostError
+            return knocks
+
+    def mend(
+        self,
+        claim: Claim,
+        *,
+        lost: Sequence[int],
+        drop: Sequence[FoundTake],
+        kept_seconds: float,
+        chunk_utterances: int,
+    ) -> list[Knock] | None:
+        """Has utterances spoken again whose takes a master found lost; it waits for them, as it did before.
+
+        Args:
+            claim: of the master.
+            lost: the utterances of its chapter, at least one.
+            drop: the takes of those that still have a row: their render is missing or corrupt.
+            kept_seconds: the sound of all the other takes.
+            chunk_utterances: how many may make a chunk.
+
+        Returns:
+            The knocks now due; None if no attempt is left, and nothing was changed.
+
+        Raises:
+            LeaseLostError: the step is no longer this claim's.
+        """
+        with self._database.write() as tx:
+            lock_job(tx, claim.job_id)
+            moved = move_step(
+                tx,
+                claim.step_id,
+                StepState.LEASED,
+                StepState.BLOCKED,
+                *_own(claim),
+                Step.attempt < self._max_attempts,
+                detail={"reason": "takes lost", "utterances": len(lost)},
+                **LET_GO,
+            )
+            if moved is not None:
+                return write_mend(
+                    tx,
+                    self._windows,
+                    claim,
+                    lost=lost,
+                    drop=drop,
+                    kept_seconds=kept_seconds,
+                    chunk_utterances=chunk_utterances,
+                )
+            held = tx.execute(select(Step.id).where(*_own(claim), Step.state == StepState.LEASED)).first()
+            if held is None:
+                raise LeaseLostError
+            return None
+
+    def release(self, claim: Claim, *, reason: str, wait_seconds: float = 0.0) -> list[Knock]:
+        """Gives the step back unharmed: the attempt does not count. For shutdowns and outages of others.
+
+        A step that is no longer this claim's is left alone. Returns the knocks now due.
+        """
+        uncounted = case((Step.attempt > 0, Step.attempt - 1), else_=0)
+        with self._database.write() as tx:
+            if not self._return(tx, claim, reason, wait_seconds, attempt=uncounted):
+                return []
+            return [] if wait_seconds else [Knock(claim.kind, claim.weights_digest)]
+
+    def _return(
+        self,
+        tx: Transaction,
+        claim: Claim,
+        reason: str,
+        wait_seconds: float,
+        *conditions: ColumnElement[bool],
+        **columns: Any,
+    ) -> bool:
+        now = self._clock.now()
+        moved = move_step(
+            tx,
+            claim.step_id,
+            StepState.LEASED,
+            StepState.READY,
+            *_own(claim),
+            *conditions,
+            detail={"reason": reason},
+            **LET_GO,
+            not_before=now + wait_seconds,
+            ready_at=now,
+            **columns,
+        )
+        return moved is not None
+
+    # --- repairing ---
+
+    def owners(self, prefix: str) -> list[str]:
+        """The owners of current leases whose name starts with `prefix` (a machine's name)."""
+        with self._database.read() as tx:
+            mine = select(Step.owner).where(
+                Step.state == StepState.LEASED, Step.owner.startswith(prefix, autoescape=True)
+            )
+            return [owner for owner in tx.execute(mine.distinct()).scalars() if owner is not None]
+
+    def lapse(self, *, owner: str | None = None) -> list[Knock]:
+        """Takes back the steps whose lease has ended, or all of an `owner` known to be dead.
+
+        A step whose workers vanish again and again fails as a crash in the end. One that had a suspect in
+        hand goes on without that utterance's company until the suspect is proven, which takes far fewer.
+        Returns the knocks now due.
+        """
+        ended = Step.lease_until < self._clock.now() if owner is None else Step.owner == owner
+        lapsed = (Step.state == StepState.LEASED) & ended
+        with self._database.read() as tx:
+            rows = tx.execute(select(Step.id, Step.job_id).where(lapsed).order_by(Step.id)).all()
+        knocks: list[Knock] = []
+        for (
+            row
+        ) in rows:  # one short transaction each: a job is locked before its step, and no two jobs at once
+            with self._database.write() as tx:
+                lock_job(tx, row.job_id)
+                knocks += self._lapse(tx, row.id, lapsed)
+        return knocks
+
+    def _lapse(self, tx: Transaction, step_id: int, lapsed: ColumnElement[bool]) -> list[Knock]:
+        step = tx.execute(
+            select(
+                Step.id,
+                Step.kind,
+                Step.epoch,
+                Step.attempt,
+                Step.chapter_index,
+                Step.in_hand,
+                Step.suspects,
+                Step.weights_digest,
+            )
+            .where(Step.id == step_id, lapsed)
+            .with_for_update(key_share=True)
+        ).first()
+        if step is None:
+            return []  # renewed, finished or given back since
+        if step.in_hand is None:
+            is_hopeless = step.attempt >= self._max_losses
+        else:  # a worker passes a proven suspect over; one that does not shall not crash for ever
+            is_hopeless = step.suspects.get(str(step.in_hand), 0) >= CRASHES_ALONE
+        if is_hopeless:
+            what = f"this {step.kind} step" if step.in_hand is None else f"utterance {step.in_hand}"
+            error = StepError(
+                "crash",
+                f"the worker was lost {step.attempt} times during {what}",
+                chapter_index=step.chapter_index,
+                utterance_index=step.in_hand,
+            )
+            return fail_step(tx, self._clock, step.id, error) or []
+        kept = {name: value for name, value in LET_GO.items() if name != "in_hand"}  # the suspect stays noted
+        move_step(
+            tx,
+            step.id,
+            StepState.LEASED,
+            StepState.READY,
+            detail={"reason": "lapsed", "in_hand": step.in_hand},
+            **kept,
+            ready_at=self._clock.now(),
+        )
+        return [Knock(step.kind, step.weights_digest)]
+
+    def due(self) -> list[Knock]:
+        """A knock for each kind that has steps due, and for due webhooks: repairs knocks that got lost."""
+        now = self._clock.now()
+        with self._database.read() as tx:
+            kinds = tx.execute(
+                select(Step.kind)
+                .join(Job, Job.id == Step.job_id)
+                .where(
+                    Step.state == StepState.READY,
+                    is_due(now),
+                    or_(Job.state == JobState.QUEUED, Job.state == JobState.RUNNING),
+                )
+                .distinct()
+            ).scalars()
+            knocks = [Knock(kind) for kind in sorted(kinds)]
+            waiting = select(Delivery.id).where(Delivery.state == "waiting", Delivery.not_before <= now)
+            if tx.execute(waiting.limit(1)).first() is not None:
+                knocks.append(Knock(DELIVER))
+            return knocks
+
+
+def _own(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    """The fence: this step, and still this claim's epoch."""
+    return (Step.id == claim.step_id, Step.epoch == claim.epoch)

@@ -1,0 +1,77 @@
+"""A bay: one folder of voices, `<name>/<version>/manifest.json` with the version's files beside it.
+
+A name with a dot before it is being written, one with an underscore is no voice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from models_store.manifest import MANIFEST, NAME, ManifestError, VoiceManifest, read_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Bay:
+    """The voices of one owner. The folder need not exist."""
+
+    path: Path
+
+    def names(self) -> Iterator[str]:
+        """The names of its voices, in no order."""
+        if self.path.is_dir():
+            yield from (entry.name for entry in self.path.iterdir() if _is_shown(entry))
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        """The versions of one voice, the newest first; none for what is no name at all."""
+        if NAME.fullmatch(name) is None or not (self.path / name).is_dir():
+            return ()
+        folders = [entry for entry in (self.path / name).iterdir() if _is_shown(entry)]
+        return tuple(folder.name for folder in sorted(folders, key=_age, reverse=True))
+
+    def folder(self, name: str, version: str) -> Path:
+        """Where the version's files stand."""
+        return self.path / name / version
+
+    def read(self, name: str, version: str) -> VoiceManifest:
+        """The version's manifest.
+
+        Raises:
+            ManifestError: it is missing, broken, or not that of its folder.
+        """
+        path = self.folder(name, version) / MANIFEST
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ManifestError(f"{path}: {error.strerror}") from error
+        manifest = read_manifest(content, place=str(path))
+        if manifest.name != name:
+            raise ManifestError(f"{path}: name: {manifest.name!r} does not stand in its own folder")
+        if manifest.version != version:
+            raise ManifestError(f"{path}: the folder is not named after the version, {manifest.version}")
+        return manifest
+
+    def survey(self) -> tuple[list[VoiceManifest], list[ManifestError]]:
+        """Every version that can be read, by name, the newest first; and what is wrong with the others."""
+        manifests: list[VoiceManifest] = []
+        broken: list[ManifestError] = []
+        for name in sorted(self.names()):
+            for version in self.versions(name):
+                try:
+                    manifests.append(self.read(name, version))
+                except ManifestError as error:
+                    broken.append(error)
+        return manifests, broken
+
+
+def _is_shown(folder: Path) -> bool:
+    return folder.is_dir() and not folder.name.startswith((".", "_"))
+
+
+def _age(folder: Path) -> tuple[int, str]:
+    """Newer versions come after older ones; one without a manifest, which cannot be read, after all."""
+    try:
+        return (folder / MANIFEST).stat().st_mtime_ns, folder.name
+    except OSError:
+        return 1 << 62, folder.name

@@ -1,0 +1,171 @@
+"""The frozen backbones all voices share: content (HuBERT), linguistic (RoBERTa), speaker (ERes2NetV2).
+
+They are read from folders with safetensors, in float32 whatever the files hold, and strictly. The first two
+are transformers' networks in its layout; the third is ours, and its shape is read off its tensors.
+transformers' own `from_pretrained` is left aside: it would keep half precision even on a CPU, fill what is
+missing with noise, and open pickles.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn.utils.parametrize import remove_parametrizations
+from transformers import BertConfig, BertModel, HubertConfig, HubertModel
+
+from speech.errors import SpeechError, VoiceError
+from speech.networks import fbank, speaker
+from speech.networks.config import SpeakerConfig
+from speech.networks.masks import pad_lanes, valid_of
+from speech.networks.speaker import SpeakerEncoder
+from speech.networks.weights import Names, load, rename
+
+CONTENT_SAMPLE_RATE: Final = 16_000
+
+_LAYERS_UNUSED: Final = 2
+"""Upstream takes the third-last hidden state: what stands after it in the file never runs here."""
+
+_WEIGHT_NORM_NAMES: Names = (
+    ("parametrizations.weight.original0", "weight_g"),
+    ("parametrizations.weight.original1", "weight_v"),
+)
+"""The positional convolution's weight norm, as newer and as older files name it."""
+
+_BERT_NAMES: Names = (("bert.", ""), (".gamma", ".weight"), (".beta", ".bias"))
+
+
+class ContentBackbone:
+    """HuBERT: a recording becomes content features, 50 a second."""
+
+    def __init__(self, folder: Path, device: torch.device | None = None) -> None:
+        network: Any = HubertModel(HubertConfig.from_dict(_config_of(folder)))
+        remove_parametrizations(network.encoder.pos_conv_embed.conv, "weight")
+        tensors = {rename(name, _WEIGHT_NORM_NAMES): tensor for name, tensor in _tensors_of(folder).items()}
+        load(network, tensors)
+        self._network = network.eval().to(device or torch.device("cpu"))
+
+    @torch.inference_mode()
+    def __call__(self, sound: Tensor) -> Tensor:
+        """Content features of one recording `[N]` at 16 kHz: `[1, C, F]`, F = (N - 400) // 320 + 1.
+
+        The recording goes in as it is: upstream does not normalise it either. One at a time, because the
+        first layer's norm runs over all of a recording, and padding would be part of it.
+        """
+        assert sound.dim() == 1, f"sound is {list(sound.shape)}, not [N]"
+        states: Tensor = self._network(sound[None].to(self._network.device)).last_hidden_state  # [1, F, C]
+        return states.transpose(1, 2)
+
+
+class LinguisticBackbone:
+    """RoBERTa: Chinese text becomes a row of features for each character."""
+
+    def __init__(self, folder: Path, device: torch.device | None = None) -> None:
+        config = BertConfig.from_dict(_config_of(folder))
+        n_layers = config.num_hidden_layers
+        config.num_hidden_layers = n_layers - _LAYERS_UNUSED
+        network: Any = BertModel(config, add_pooling_layer=False)
+        unused = [f"bert.encoder.layer.{n_layers - 1 - i}.*" for i in range(_LAYERS_UNUSED)]
+        load(
+            network,
+            _tensors_of(folder),
+            _BERT_NAMES,
+            unused=[*unused, "cls.*", "bert.pooler.*", "*.position_ids"],
+        )
+        self._network = network.eval().to(device or torch.device("cpu"))
+        self._longest = config.max_position_embeddings - 2  # characters, between the tokens at both ends
+        words = _text_of(folder / "vocab.txt").removesuffix("\n").split("\n")  # splitlines knows more ends
+        self._ids = {word: i for i, word in enumerate(words)}
+
+    @torch.inference_mode()
+    def __call__(self, texts: Sequence[str]) -> list[Tensor]:
+        """A row for each character of each text, `[n, W]`; texts do not hear one another.
+
+        Raises:
+            SpeechError: a text is longer than the backbone holds.
+        """
+        for text in texts:
+            if len(text) > self._longest:
+                raise SpeechError(
+                    f"{len(text)} characters from {text[:20]!r} on; RoBERTa holds {self._longest}"
+                )
+        device = self._network.device
+        ids, lengths = pad_lanes([torch.tensor(self._token_ids(text)) for text in texts])  # [B, T]
+        attended = valid_of(lengths, ids.shape[1]).to(device)
+        states = self._network(ids.to(device), attention_mask=attended).last_hidden_state  # [B, T, W]
+        return [row[1 : len(text) + 1] for row, text in zip(states, texts, strict=True)]
+
+    def _token_ids(self, text: str) -> list[int]:
+        """One token for each character, between the two that stand at the ends of every text."""
+        unknown = self._ids["[UNK]"]
+        characters = [self._ids.get(character.lower(), unknown) for character in text]
+        return [self._ids["[CLS]"], *characters, self._ids["[SEP]"]]
+
+
+class SpeakerBackbone:
+    """ERes2NetV2: a recording becomes the speaker embedding of v2Pro and v2ProPlus."""
+
+    def __init__(self, folder: Path, device: torch.device | None = None) -> None:
+        tensors = _tensors_of(folder)
+        network = SpeakerEncoder(_speaker_config_of(tensors))
+        load(network, tensors, unused=speaker.UPSTREAM_UNUSED)
+        self._device = device or torch.device("cpu")
+        self._network = network.eval().to(self._device)
+
+    @torch.inference_mode()
+    def __call__(self, sound: Tensor) -> Tensor:
+        """The speaker embedding `[W]` of one recording `[N]` at 16 kHz."""
+        assert sound.dim() == 1, f"sound is {list(sound.shape)}, not [N]"
+        embedding: Tensor = self._network(fbank.mel_energies(sound[None].to(self._device)))[0]
+        return embedding
+
+
+def _speaker_config_of(tensors: Mapping[str, Tensor]) -> SpeakerConfig:
+    """The shape of the network these tensors are of.
+
+    Raises:
+        VoiceError: a tensor that tells it is missing.
+    """
+    try:
+        width = tensors["conv1.weight"].shape[0]
+        branch = tensors["layer1.0.convs.0.weight"].shape[0]
+        out = tensors["layer1.0.conv3.weight"].shape[0]
+    except KeyError as missing:
+        raise VoiceError(f"the speaker backbone lacks {missing}") from None
+
+    def count(start: str) -> int:
+        """How many numbers stand after `start` in the names."""
+        return len({name[len(start) :].split(".")[0] for name in tensors if name.startswith(start)})
+
+    first, second, third, fourth = (count(f"layer{stage}.") for stage in (1, 2, 3, 4))
+    return SpeakerConfig(
+        width=width,
+        base_width=64 * branch // width,
+        scale=count("layer1.0.convs."),
+        expansion=out // width,
+        depths=(first, second, third, fourth),
+    )
+
+
+def _config_of(folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(_text_of(folder / "config.json"))
+    return config
+
+
+def _tensors_of(folder: Path) -> dict[str, Tensor]:
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        raise VoiceError(f"the backbone in {folder} has no {path.name}")
+    tensors: dict[str, Tensor] = load_file(path)
+    return tensors
+
+
+def _text_of(path: Path) -> str:
+    if not path.is_file():
+        raise VoiceError(f"the backbone in {path.parent} has no {path.name}")
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,93 @@
+"""The report as a picture, because people would rather look than read. Needs matplotlib (extra `bench`)."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from speech.errors import SpeechError
+
+STAGES = ("text", "prefill", "decode", "decoder")
+
+
+def plot(report: dict[str, Any], path: Path) -> None:
+    """Busy lanes over time, where the time went, and the rate beside the plain path's, as a PNG file.
+
+    Raises:
+        SpeechError: matplotlib is not installed.
+    """
+    check_plot(path)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 6.5), layout="constrained")
+    (over_time, stages), (rates, words) = figure.subplots(2, 2, width_ratios=(2.2, 1))
+    for index, lanes in enumerate(report["lanes"]):
+        moments = [moment for moment, _ in lanes] + [report["wall_seconds"]]
+        busy = [n for _, n in lanes]
+        over_time.stairs(busy, moments, baseline=0, fill=True, alpha=0.5, label=f"process {index + 1}")
+    over_time.set(title="Lanes in use", xlabel="seconds", ylabel="lanes", ylim=(0, None))
+    over_time.legend(loc="lower left")
+    seconds = [report["stages"][name] for name in STAGES]
+    stages.barh(STAGES, seconds)
+    stages.set(title="Where the time went", xlabel="seconds, all processes")
+    stages.invert_yaxis()
+    names = ("plain, one sentence at a time", f"engine, {report['order']['precision']}")
+    found = [report["plain"]["audio_seconds_per_second"], report["audio_seconds_per_second"]]
+    bars = rates.barh(names, found)
+    rates.bar_label(bars, fmt="%.2f", padding=3)
+    rates.set(title="Audio seconds per second", xlim=(0, 1.15 * max(found)))
+    words.axis("off")
+    words.text(
+        0, 0.95, "\n".join(" ".join(row) for row in rows(report)), va="top", family="monospace", fontsize=8
+    )
+    figure.savefig(path, format="png", dpi=110)
+
+
+def check_plot(path: Path) -> None:
+    """Refuses a picture that could not be drawn, before anything is measured.
+
+    Raises:
+        SpeechError: matplotlib is not installed, or the folder is not there.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise SpeechError("a plot needs matplotlib: pip install 'lectorium[bench]'")
+    if not path.resolve().parent.is_dir():
+        raise SpeechError(f"a plot at {path}: there is no such folder")
+
+
+def rows(report: dict[str, Any], other: dict[str, Any] | None = None) -> list[tuple[str, ...]]:
+    """What, how much, and how many times another report's figure, a row each; for tables."""
+    told = [
+        ("audio seconds per second", "audio_seconds_per_second", "{:.2f}"),
+        ("... per CPU second", "audio_seconds_per_cpu_second", "{:.2f}"),
+        ("times the plain path", "times_plain", "{:.2f}"),
+        ("... per CPU second", "times_plain_per_cpu_second", "{:.2f}"),
+        ("sentences per minute", "sentences_per_minute", "{:.0f}"),
+        ("sentence, median seconds", "sentence_seconds.p50", "{:.2f}"),
+        ("sentence, 95th percentile", "sentence_seconds.p95", "{:.2f}"),
+        *((f"seconds of {name}", f"stages.{name}", "{:.1f}") for name in STAGES),
+        ("lane and padding waste", "padding_waste", "{:.1%}"),
+        ("peak memory, bytes", "peak_rss_bytes", "{:,.0f}"),
+        ("GPU busy", "gpu_busy", "{:.0%}"),
+        ("joules per audio second", "joules_per_audio_second", "{:.2f}"),
+        ("tokens equal to float32's", "quality.tokens_equal", "{:.2%}"),
+        ("log-mel distance, dB", "quality.log_mel_db", "{:.3f}"),
+    ]
+    table: list[tuple[str, ...]] = []
+    for what, key, form in told:
+        value = _value(report, key)
+        if value is None:
+            continue
+        row = (what, form.format(value))
+        before = _value(other, key) if other else None
+        table.append((*row, f"x {value / before:.2f}" if before else "") if other else row)
+    return table
+
+
+def _value(report: dict[str, Any], key: str) -> float | None:
+    found: Any = report
+    for name in key.split("."):
+        found = found[0] if isinstance(found, list) else found
+        found = found.get(name)
+    return None if found is None else float(found)

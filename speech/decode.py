@@ -1,0 +1,321 @@
+"""The decode loop: utterances become semantic tokens, many lanes at once.
+
+Admit, prefill, draw, tick, retire. A lane that ends is refilled from the requests while the others run on, so
+no lane waits for the longest of its batch. What a lane draws depends on its request alone: attention is
+masked, noise is keyed by the request, and every lane counts its own ticks.
+
+State is a value, `Lanes`, with its schema at its head. Busy lanes are always the first ones, so that a tail
+of few lanes costs what few lanes cost. Logits, noise and sampling are float32 whatever the model's weights.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from speech.errors import SpeechError
+from speech.networks.cache import KVCache, slot_bound
+from speech.networks.config import SemanticConfig
+from speech.networks.semantic import Prefix, SemanticModel
+from speech.noise import SEED_WORDS, seed_of, token_noise
+from speech.sampling import Knobs, TokenSampling, draw
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticRequest:
+    """One utterance to be decoded."""
+
+    key: str
+    """The digest of the take: returned with its tokens, and the seed of its noise."""
+    phonemes: Tensor
+    """`int64[P]`, the prompt's transcript and then the utterance."""
+    linguistic: Tensor
+    """`float[P, W]`, a row for each phoneme; zeros where the language has no linguistic backbone."""
+    prompt: Tensor
+    """`int64[S]`, the prompt's semantic tokens; empty without a prompt."""
+    sampling: TokenSampling = field(default_factory=TokenSampling)
+    take: int = 0
+    """Another number draws other noise."""
+
+    @property
+    def n_prefix(self) -> int:
+        """Slots its prefix fills."""
+        return self.phonemes.shape[0] + self.prompt.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticTake:
+    """The tokens of one utterance."""
+
+    key: str
+    tokens: Tensor
+    """`int64[S]` on the CPU, 25 per second, without the end token."""
+    is_ended: bool
+    """Whether the model ended it; otherwise it ran into `max_tokens` or out of slots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How the loop shares its work out. No field changes what any lane draws."""
+
+    n_lanes: int
+    n_slots: int = 2048
+    """Phonemes, prompt and new tokens that a lane can hold."""
+    n_prefill: int = 1
+    """Newcomers that share a prefill."""
+    look_every: int = 1
+    """Ticks between two looks at which lanes have ended. A look waits for the device."""
+    slots_step: int = 256
+    """The cache grows by so many slots when a lane needs more; at least `n_slots`: it never has to."""
+
+    @classmethod
+    def for_device(cls, device: torch.device, n_lanes: int) -> Pace:
+        """A CPU prefills one by one, which pads nothing, and looks whenever it likes; a GPU waits to look.
+
+        The cache of a CPU grows, because most utterances are short; that of a GPU stays where it is.
+        """
+        if device.type == "cpu":
+            return cls(n_lanes)
+        return cls(n_lanes, n_prefill=n_lanes, look_every=8, slots_step=cls(n_lanes).n_slots)
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What happened between two looks."""
+
+    n_busy: int
+    """Lanes that were decoded."""
+    n_ticks: int
+    n_drawn: int
+    """Tokens that belong to a take: at most `n_busy` times `n_ticks`."""
+    prefill_seconds: float
+    tick_seconds: float
+
+
+@dataclass(slots=True)
+class Lanes:
+    """What the device knows of B lanes. They hold at most S tokens, of a vocabulary of V."""
+
+    logits: Tensor  # float32[B, V] of the token to be drawn next
+    drawn: Tensor  # int64[B, S]    tokens drawn, the first n_drawn of them valid
+    n_drawn: Tensor  # int64[B]
+    limit: Tensor  # int64[B]       n_drawn at which the lane is stopped
+    slot: Tensor  # int64[B]        where the cache takes the next token
+    position: Tensor  # int64[B]    the next token's place in the run of tokens, prompt included
+    seen: Tensor  # bool[B, V]      tokens that have occurred, prompt included
+    seed: Tensor  # int64[B, 3]
+    is_ended: Tensor  # bool[B]     the model ended it
+    is_done: Tensor  # bool[B]      ended, or stopped at its limit
+    cache: KVCache
+
+    @classmethod
+    def empty(cls, config: SemanticConfig, pace: Pace, like: Tensor, *, poison: bool = False) -> Lanes:
+        """Lanes that nobody uses yet; `poison` fills the cache with what no lane may ever read."""
+        n, vocabulary = pace.n_lanes, config.n_tokens
+        n_slots = min(pace.slots_step, pace.n_slots)
+
+        def numbers(*shape: int) -> Tensor:
+            return torch.zeros(n, *shape, dtype=torch.int64, device=like.device)
+
+        def flags(*shape: int) -> Tensor:
+            return torch.zeros(n, *shape, dtype=torch.bool, device=like.device)
+
+        return cls(
+            logits=torch.zeros(n, vocabulary, device=like.device),
+            drawn=numbers(pace.n_slots),
+            n_drawn=numbers(),
+            limit=numbers(),
+            slot=numbers(),
+            position=numbers(),
+            seen=flags(vocabulary),
+            seed=numbers(SEED_WORDS),
+            is_ended=flags(),
+            is_done=flags(),
+            cache=KVCache.empty(config, n, n_slots, like, poison=poison),
+        )
+
+    @property
+    def n_slots(self) -> int:
+        """Slots that a lane may come to hold, however many the cache has by now."""
+        return self.drawn.shape[1]
+
+    def make_room(self, n_slots: int, step: int) -> None:
+        """Grows the cache where it has fewer than `n_slots`."""
+        if n_slots > self.cache.n_slots:
+            self.cache = self.cache.grown(slot_bound(n_slots, self.n_slots, step))
+
+    def first(self, n: int) -> Lanes:
+        """Views of the first `n` lanes; what is written to them is written here."""
+        rows = {name: getattr(self, name)[:n] for name in _ROWS}
+        return Lanes(**rows, cache=self.cache.first(n))
+
+    def move(self, source: int, target: int, n_slots: int) -> None:
+        """Copies lane `source`, of which `n_slots` slots matter, over lane `target`."""
+        for name in _ROWS:
+            tensor: Tensor = getattr(self, name)
+            tensor[target] = tensor[source]
+        self.cache.move(source, target, n_slots)
+
+
+_ROWS = tuple(field.name for field in fields(Lanes) if field.name != "cache")
+
+
+@torch.inference_mode()
+def decode(
+    model: SemanticModel,
+    requests: Iterator[SemanticRequest],
+    pace: Pace,
+    *,
+    watch: Callable[[Beat], None] | None = None,
+    poison: bool = False,
+) -> Iterator[SemanticTake]:
+    """Takes, each as soon as it is done, exactly one for each request pulled; free lanes pull.
+
+    Args:
+        model: in whatever dtype; its cache has the same.
+        requests: pulled from whenever lanes are free.
+        pace: how the work is shared out.
+        watch: told of every beat; for measuring.
+        poison: for tests, see `Lanes.empty`.
+
+    Raises:
+        SpeechError: a request is empty or does not fit the model or the slots; the message names its key.
+    """
+    like = model.head.weight
+    lanes = Lanes.empty(model.config, pace, like, poison=poison)
+    busy: list[SemanticRequest] = []  # the requests of lanes 0, 1, ...
+    filled: list[
+        int
+    ] = []  # slots of each busy lane that may be filled: a bound the host knows without a look
+    knobs: Knobs | None = None
+    while True:
+        newcomers = list(islice(requests, pace.n_lanes - len(busy)))
+        began = time.perf_counter()
+        for start in range(0, len(newcomers), pace.n_prefill):
+            group = newcomers[start : start + pace.n_prefill]
+            for request in group:
+                check(request, model.config, lanes.n_slots)
+            lanes.make_room(max(request.n_prefix for request in group) + 1, pace.slots_step)
+            admit(model, lanes, group, first=len(busy))
+            busy += group
+            filled += [request.n_prefix for request in group]
+        if not busy:
+            return
+        if newcomers or knobs is None:
+            knobs = Knobs.of([request.sampling for request in busy], like.device)
+        lanes.make_room(min(max(filled) + pace.look_every, pace.n_slots), pace.slots_step)
+        view = lanes.first(len(busy))
+        admitted = time.perf_counter()
+        n_before = int(view.n_drawn.sum()) if watch else 0
+        for _ in range(pace.look_every):
+            draw_tokens(view, knobs)
+            filled = [min(n + 1, pace.n_slots) for n in filled]
+            tick(model, view, filled)
+        done = view.is_done.tolist()  # the look
+        if watch:
+            n_drawn = int(view.n_drawn.sum()) - n_before
+            seconds = time.perf_counter() - admitted
+            watch(Beat(len(busy), pace.look_every, n_drawn, admitted - began, seconds))
+        if any(done):
+            yield from (take_of(view, lane, busy[lane]) for lane, is_done in enumerate(done) if is_done)
+            close_gaps(lanes, done, busy, filled)
+            knobs = None
+
+
+def admit(model: SemanticModel, lanes: Lanes, newcomers: Sequence[SemanticRequest], *, first: int) -> None:
+    """Prefills `newcomers`, which have been checked and fit the cache, into the lanes from `first` on."""
+    n_slots, like = lanes.n_slots, lanes.cache.keys
+    device = like.device
+    prefix = Prefix.of(
+        [request.phonemes.to(device) for request in newcomers],
+        [request.linguistic.to(device, like.dtype) for request in newcomers],
+        [request.prompt.to(device) for request in newcomers],
+    )
+    rows = torch.arange(first, first + len(newcomers), device=device)
+    room = [min(request.sampling.max_tokens, n_slots - request.n_prefix) for request in newcomers]
+    lanes.logits[rows] = model.prefill(prefix, lanes.cache, rows).float()
+    lanes.n_drawn[rows] = 0
+    lanes.limit[rows] = torch.tensor(room, device=device)
+    lanes.slot[rows] = prefix.lengths
+    lanes.position[rows] = prefix.n_tokens
+    lanes.seed[rows] = torch.tensor(
+        [seed_of(request.key, request.take) for request in newcomers], device=device
+    )
+    lanes.is_ended[rows] = False
+    lanes.is_done[rows] = False
+    lanes.seen[rows] = False
+    for row, request in enumerate(newcomers, start=first):
+        lanes.seen[row, request.prompt.to(device)] = True
+
+
+def draw_tokens(lanes: Lanes, knobs: Knobs) -> None:
+    """Draws a token in every lane from its logits, and notes which lanes end. The host does not wait."""
+    noise = token_noise(lanes.seed, lanes.n_drawn[:, None], lanes.logits.shape[1])[:, 0]  # [B, V]
+    token, is_end = draw(lanes.logits, lanes.seen, lanes.n_drawn, knobs, noise)
+    lanes.is_ended |= is_end & ~lanes.is_done
+    lanes.is_done |= is_end
+    place = lanes.n_drawn.clamp_max(lanes.drawn.shape[1] - 1)[
+        :, None
+    ]  # a done lane overwrites what nobody reads
+    lanes.drawn.scatter_(1, place, token[:, None])
+    lanes.seen.scatter_(1, token[:, None], True)
+    lanes.n_drawn += ~lanes.is_done
+    lanes.is_done |= lanes.n_drawn >= lanes.limit
+
+
+def tick(model: SemanticModel, lanes: Lanes, n_slots: Sequence[int]) -> None:
+    """Feeds every lane the token it has drawn, and leaves the logits of the next; done lanes stand still."""
+    newest = (lanes.n_drawn - 1).clamp_min(0)[:, None]
+    token = lanes.drawn.gather(1, newest)[:, 0]  # [B]
+    lanes.logits.copy_(model.tick(token, lanes.position, lanes.slot, lanes.cache, n_slots))
+    lanes.slot += ~lanes.is_done
+    lanes.position += ~lanes.is_done
+
+
+def take_of(lanes: Lanes, lane: int, request: SemanticRequest) -> SemanticTake:
+    """What a lane that is done has drawn."""
+    tokens = lanes.drawn[lane, : int(lanes.n_drawn[lane])].to("cpu", copy=True)
+    return SemanticTake(request.key, tokens, is_ended=bool(lanes.is_ended[lane]))
+
+
+def close_gaps(lanes: Lanes, done: list[bool], busy: list[SemanticRequest], filled: list[int]) -> None:
+    """Moves the last lanes into those that are done, so that the busy ones are the first again."""
+    for lane in reversed([lane for lane, is_done in enumerate(done) if is_done]):
+        last = len(busy) - 1
+        if lane != last:
+            lanes.move(last, lane, filled[last])
+            busy[lane], filled[lane] = busy[last], filled[last]
+        del busy[last], filled[last]
+
+
+def check(request: SemanticRequest, config: SemanticConfig, n_slots: int) -> None:
+    """Refuses a request that the model or the slots cannot hold.
+
+    Raises:
+        SpeechError: in one line that names its key.
+    """
+    n_phonemes, n_prompt = request.phonemes.shape[0], request.prompt.shape[0]
+    if request.linguistic.shape != (n_phonemes, config.linguistic_width):
+        shape = list(request.linguistic.shape)
+        raise SpeechError(f"{request.key}: linguistic features are {shape} for {n_phonemes} phonemes")
+    for name, ids, n_rows in (
+        ("phoneme", request.phonemes, config.n_phonemes),
+        ("prompt token", request.prompt, config.end_token),
+    ):
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < n_rows:
+            raise SpeechError(
+                f"{request.key}: {name} ids reach from {ids.min()} to {ids.max()}, not below {n_rows}"
+            )
+    longest = n_prompt + request.sampling.max_tokens
+    if n_phonemes == 0 or n_phonemes > config.n_positions or longest > config.n_positions:
+        raise SpeechError(
+            f"{request.key}: {n_phonemes} phonemes and {longest} tokens, prompt included, do not fit "
+            f"the model's {config.n_positions} positions"
+        )
+    if request.n_prefix + request.sampling.min_tokens >= n_slots:
+        raise SpeechError(f"{request.key}: a prefix of {request.n_prefix} leaves no room in {n_slots} slots")

@@ -1,0 +1,1 @@
+"""Text becomes utterances; utterances become phonemes."""

@@ -1,0 +1,1 @@
+"""Mandarin: normalised to simplified characters, read by words, with tone sandhi."""

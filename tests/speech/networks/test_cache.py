@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import torch
+
+from speech.networks.cache import KVCache, slot_bound
+from speech.networks.config import SemanticConfig
+
+CONFIG = SemanticConfig(width=6, n_heads=2, n_layers=2, n_phonemes=4, n_tokens=5, linguistic_width=3)
+
+
+def cache(*, poison: bool = False) -> KVCache:
+    return KVCache.empty(CONFIG, 3, 5, torch.zeros(1), poison=poison)
+
+
+def test_append_writes_each_lane_at_its_own_slot() -> None:
+    written = cache()
+    keys, values = written.append(
+        1, torch.tensor([0, 2, 1]), torch.ones(3, 2, 1, 3), 2 * torch.ones(3, 2, 1, 3), 3
+    )
+    assert keys.shape == values.shape == (3, 2, 3, 3)
+    assert keys[:, 0, :, 0].tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
+    assert values.sum() == 2 * keys.sum() == 2 * 18
+    assert not written.keys[0].any()
+
+
+def test_grown_cache_holds_what_it_held() -> None:
+    written = cache(poison=True)
+    written.fill(1, torch.tensor([1]), torch.ones(1, 2, 5, 3), torch.ones(1, 2, 5, 3))
+    grown = written.grown(8)
+    assert grown.n_slots == 8
+    assert torch.equal(grown.keys[:, :, :, :5], written.keys)
+    assert torch.equal(grown.values[:, :, :, :5], written.values)
+    assert (grown.keys[:, :, :, 5:] == written.keys[0, 0, 0, 0, 0]).all(), "poison grows too"
+
+
+def test_fill_writes_the_lanes_named_alone() -> None:
+    written = cache()
+    written.fill(0, torch.tensor([2, 0]), torch.ones(2, 2, 4, 3), torch.ones(2, 2, 4, 3))
+    assert written.keys[0].sum(dim=(1, 2, 3)).tolist() == [24, 0, 24]
+
+
+def test_first_is_a_view() -> None:
+    whole = cache()
+    whole.first(2).keys.fill_(3)
+    assert whole.keys.sum(dim=(0, 2, 3, 4)).tolist() == [180, 180, 0]
+
+
+def test_move_copies_a_lane() -> None:
+    moved = cache()
+    moved.keys[:, 2] = 1
+    moved.move(2, 0, 4)
+    assert moved.keys[:, 0, :, :4].eq(1).all()
+    assert not moved.keys[:, 0, :, 4].any()
+
+
+def test_poison_is_loud_and_finite() -> None:
+    assert (cache(poison=True).values > 1000).all()
+    assert torch.isfinite(cache(poison=True).values).all()
+
+
+def test_slot_bound_goes_in_steps_and_not_past_the_slots() -> None:
+    assert [slot_bound(n, 200) for n in (1, 64, 65, 193, 200)] == [64, 64, 128, 200, 200]

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import ctypes, resource, sys
+from speech.allocator import keep_freed_memory
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    block = libc.malloc(ctypes.c_size_t(64 << 20))
+    ctypes.memset(block, 1, 64 << 20)
+    libc.free(block)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators are left alone")
+def test_blocks_are_mapped_once_instead_of_every_time() -> None:
+    faults = {
+        how: int(
+            subprocess.run(
+                [sys.executable, "-c", PROGRAM, how], capture_output=True, check=True, text=True
+            ).stdout
+        )
+        for how in ("leave", "keep")
+    }
+    assert faults["keep"] * 5 < faults["leave"]

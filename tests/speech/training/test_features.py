@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from speech.errors import TrainingError
+from speech.gpt_sovits.company import Backbones
+from speech.gpt_sovits.front import Front
+from speech.networks.config import DecoderConfig
+from speech.networks.quantiser import Quantiser
+from speech.training.features import FeatureMaker, prepare
+from speech.training.recordings import Recording
+from tests.speech.gpt_sovits.toys import write_backbones
+from tests.speech.networks.networks import randomise
+from tests.speech.training import drawn
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def backbones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_backbones(tmp_path_factory.mktemp("backbones"))
+
+
+def maker(
+    folder: Path, kept: Path | None = None, *, digest: str = "", speaker_width: int = 0
+) -> FeatureMaker:
+    company = Backbones(folder, CPU)
+    quantiser = Quantiser(DecoderConfig(content_width=12, codebook_size=40))
+    randomise(quantiser)
+    return FeatureMaker(
+        Front("v2", 1024, company),
+        company,
+        quantiser,
+        speaker_width=speaker_width,
+        digests=[digest],
+        kept=kept,
+    )
+
+
+def recording(text: str = "The house was quiet.", language: str = "en", seconds: float = 2.03) -> Recording:
+    return Recording("a.wav", drawn.sound("a", round(seconds * 32_000)).numpy(), language, text)
+
+
+def test_features_fit_together(backbones: Path) -> None:
+    made = maker(backbones, speaker_width=640).make(recording())
+    assert made.sound.shape == (50 * 1280,)
+    assert made.tokens.shape == (50,)
+    assert made.tokens.unique().numel() > 3
+    assert made.n_frames == 100
+    assert made.linguistic is None
+    assert made.speaker is not None
+    assert made.speaker.shape == (640,)
+
+
+def test_mandarin_has_a_row_for_each_phoneme(backbones: Path) -> None:
+    made = maker(backbones).make(recording("今天天气很好，我们去公园。", "zh"))
+    assert made.linguistic is not None
+    assert made.linguistic.shape[0] == made.phonemes.shape[0]
+    assert made.speaker is None
+
+
+def test_what_was_kept_is_not_made_again(backbones: Path, tmp_path: Path) -> None:
+    first = maker(backbones, tmp_path).make(recording())
+    [file] = tmp_path.iterdir()
+    without_backbones = maker(tmp_path / "none", tmp_path)
+    again = without_backbones.make(recording())
+    assert torch.equal(again.tokens, first.tokens)
+    assert torch.equal(again.sound, first.sound)
+    assert torch.equal(again.phonemes, first.phonemes)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("change", ["text", "sound", "digest"])
+def test_whatever_changes_makes_them_anew(backbones: Path, tmp_path: Path, change: str) -> None:
+    maker(backbones, tmp_path).make(recording())
+    other = (
+        recording("The house was loud.")
+        if change == "text"
+        else recording(seconds=2.2 if change == "sound" else 2.03)
+    )
+    maker(backbones, tmp_path, digest="other" if change == "digest" else "").make(other)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_damaged_ones_are_made_anew_and_said(
+    backbones: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = maker(backbones, tmp_path).make(recording())
+    [file] = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    assert torch.equal(maker(backbones, tmp_path).make(recording()).tokens, first.tokens)
+    assert "a.wav: its kept features are damaged" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("bad", "complaint"),
+    [
+        (recording(seconds=0.5), r"a.wav: 0.48 s of sound are too short to learn from"),
+        (recording("No."), r"a.wav: \d.\d phonemes a second, not 3 to 25: the transcript does not fit"),
+        (recording("This goes on and on. " * 9), r"a.wav: \d+.\d phonemes a second, not 3 to 25"),
+        (recording("Привет, как дела?"), "a.wav: "),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_named(backbones: Path, bad: Recording, complaint: str) -> None:
+    with pytest.raises(TrainingError, match=complaint):
+        maker(backbones).make(bad)
+
+
+def test_sound_is_levelled_and_rounded_to_16_bits() -> None:
+    sound = prepare(0.25 * np.sin(np.arange(2000, dtype=np.float32)))
+    assert sound.shape == (1280,)
+    assert float(sound.abs().max()) == pytest.approx(0.6, abs=1e-3)
+    assert torch.equal(sound * 32768, (sound * 32768).round())
+    with pytest.raises(TrainingError, match="the sound is not finite"):
+        prepare(np.full(2000, np.nan, np.float32))

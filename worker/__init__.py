@@ -1,0 +1,1 @@
+"""The hands: the Celery app and one file per kind of step."""
