@@ -2,6 +2,7 @@
 
     recordings      list files: which recording says what
     slicing         long sound is cut at its silences
+    examine         whether a recording is fit to learn from, and what all of them hold
     features        what the networks read of a recording, made once and kept
     batches         recordings side by side, as tensors
     order           which recordings go into which update: a function of the seed
