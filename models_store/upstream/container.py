@@ -10,14 +10,10 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import os
-import resource
-import signal
-from collections.abc import Mapping
-from types import FrameType
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
+from book.limited import address_space, answer, give_up_files, limit_memory, limit_processor_time
 from models_store.upstream.archive import MOST_FILE_BYTES, PRO_TAGS, ZIP_TAG, Archive, open_archive
 from models_store.upstream.contents import BACKBONE, SOVITS, Half, backbone_of, contents_of
 from models_store.upstream.errors import HostileFileError, UpstreamFileError
@@ -40,7 +36,6 @@ _START_ADDRESSES: Final = 64 << 30
 _READ_MEMORY: Final = 512 << 20
 _COPIES: Final = 5
 """How often the numbers stand in memory at most: the archive, torch's tensors, our copies, safetensors'."""
-_HARD_KILL_AFTER_SECONDS: Final = 0.5
 
 
 class HParams:
@@ -60,23 +55,22 @@ def main(arguments: list[str]) -> NoReturn:
         _fail(error)
     except Exception as error:  # noqa: BLE001 - the border: whatever torch raised becomes one line
         _fail(UpstreamFileError(f"is broken: {type(error).__name__}: {error}"))
-    _answer({"done": True}, packed)
+    answer(b'{"done": true}\n', packed)
 
 
 def _read(wanted: str) -> bytes:
     """The file on standard input, as safetensors, under limits that grow tighter as it is let nearer."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _limit_memory(_CHECK_MEMORY)
+    limit_memory(address_space() + _CHECK_MEMORY)
     _limit_processor_time(_CHECK_SECONDS)
     with os.fdopen(0, "rb", closefd=False) as file:
         file_bytes = os.fstat(0).st_size
         archive, half = check(file, wanted)
-        _limit_memory(_START_ADDRESSES)
+        limit_memory(address_space() + _START_ADDRESSES)
         _limit_processor_time(_START_SECONDS)
         _load_what_torch_loads_late()
         _limit_processor_time(_READ_SECONDS + file_bytes / _READ_BYTES_PER_SECOND)
-        _limit_memory(_READ_MEMORY + _COPIES * file_bytes)
-        _give_up_files()
+        limit_memory(address_space() + _READ_MEMORY + _COPIES * file_bytes)
+        give_up_files()
         return pack(archive, half)
 
 
@@ -150,55 +144,13 @@ def _load(archive: Archive, half: Half) -> dict[str, Tensor]:
     return tensors
 
 
-def _limit_memory(more_bytes: int) -> None:
-    """Lets the process have so much more address space. Not enforced on macOS; the other limits remain."""
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = _address_space() + more_bytes
-    resource.setrlimit(
-        resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard)
-    )
-
-
-def _address_space() -> int:
-    """Bytes of address space that the process has now."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - pathlib is not loaded here
-            return int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:  # no Linux, and no limit there either
-        return 1 << 40
-
-
 def _limit_processor_time(budget_seconds: float) -> None:
-    """A clear answer after the budget; the kernel's kill a moment later if C code does not let us answer."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    most = math.ceil(used.ru_utime + used.ru_stime + budget_seconds + _HARD_KILL_AFTER_SECONDS)
-    resource.setrlimit(
-        resource.RLIMIT_CPU, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard)
-    )
-
-    def out_of_time(_signal: int, _frame: FrameType | None) -> NoReturn:
-        # No exception: a library might catch it, and go on.
+    def out_of_time() -> NoReturn:
         _fail(HostileFileError(f"took more than {budget_seconds:.0f} s of processor time to read"))
 
-    signal.signal(signal.SIGPROF, out_of_time)
-    signal.setitimer(signal.ITIMER_PROF, budget_seconds)
-
-
-def _give_up_files() -> None:
-    """No file, socket or pipe can be opened any more, by Python or by C code, here or in a child of ours."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    limit_processor_time(budget_seconds, out_of_time)
 
 
 def _fail(error: VoiceError) -> NoReturn:
-    _answer({"error": str(error)[:2000], "hostile": isinstance(error, HostileFileError)}, b"")
-
-
-def _answer(verdict: Mapping[str, Any], packed: bytes) -> NoReturn:
-    signal.setitimer(signal.ITIMER_PROF, 0)
-    for part in (json.dumps(verdict).encode() + b"\n", packed):
-        view = memoryview(part)
-        while view:
-            view = view[os.write(1, view) :]
-    os._exit(0)  # nothing is left to flush, and freeing everything takes time
+    verdict = {"error": str(error)[:2000], "hostile": isinstance(error, HostileFileError)}
+    answer(json.dumps(verdict).encode() + b"\n")

@@ -54,7 +54,7 @@ def test_child_can_open_nothing_once_it_reads() -> None:
     """Neither file nor socket nor pipe: the kernel refuses, whoever asks."""
     program = (
         "import os, socket, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from book import child\nchild._give_up_files()\n"
+        "from book.limited import give_up_files\ngive_up_files()\n"
         "for attempt in (lambda: open('/etc/hostname'), socket.socket, os.pipe, lambda: open('/tmp/x', 'w')):\n"
         "    try:\n        attempt()\n    except OSError as error:\n        print(error.errno)\n"
     )

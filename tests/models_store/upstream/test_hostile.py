@@ -89,8 +89,8 @@ def test_a_process_that_has_given_up_its_files_can_run_nothing() -> None:
     """The third wall: what the child does before torch sees the file, and what a pickle might then try."""
     program = f"""
 import os, socket, subprocess
-from models_store.upstream.container import _give_up_files
-_give_up_files()
+from book.limited import give_up_files
+give_up_files()
 for harm in (
     lambda: open({CANARY!r}, "w"),
     lambda: os.system("touch {CANARY}"),
