@@ -17,11 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, V
 
 from jobs.errors import SettingsError
 from jobs.messages import DELIVER
+from jobs.schedule.grid import PROFILE, Grid, check_signal, signal_of
 from jobs.schedule.windows import Window
 from jobs.states import StepKind
 
 PREFIX: Final = "LECTORIUM_"
-WORKER_KINDS: Final = (StepKind.PLAN, StepKind.SYNTHESIZE, StepKind.MASTER, StepKind.BIND, DELIVER)
+WORKER_KINDS: Final = (*StepKind, DELIVER)
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -86,6 +87,25 @@ class Settings(BaseModel):
     window: str = "22:00-06:00 UTC"
     """When off-peak work may run, like "mon-fri 22:00-06:00, sat sun 00:00-24:00 Europe/Berlin"; the same for
     every process. The zone is part of it, for machines and containers seldom agree on theirs."""
+    first_by_day: Literal["renders", "trainings"] = "renders"
+    """Who goes first while the window is closed, where a worker could do both."""
+    first_by_night: Literal["renders", "trainings"] = "trainings"
+    """Who goes first while the window is open; whoever waits for a speech goes before both."""
+    signal: str = PROFILE
+    """Which hours are green or cheap: "profile" (built in), "csv:PATH", "uk:URL" (the Carbon Intensity API of
+    Great Britain) or "maps:URL" (Electricity Maps). Trainings run in the best hours before their deadline."""
+    signal_unit: str = "gCO2e/kWh"
+    """Of the values of "csv:PATH"; anything else than gCO2e/kWh is a price, "EUR/kWh" for example."""
+    signal_zone: str = ""
+    """Of "maps:URL": DE, for example."""
+    signal_token: SecretStr | None = None
+    """Of "maps:URL"."""
+    grams_per_kwh: Positive = 480
+    """gCO2e of a kilowatt-hour where the signal does not say; 480 is the world's mean of 2023 (Ember)."""
+    price_per_kwh: Positive | None = None
+    """Of a kilowatt-hour, in your currency, where the signal does not say."""
+    core_watts: Positive = 10
+    """What a busy processor core is taken to draw where nothing measures it."""
     stub_voice: bool = False
     """Offer the stub voice of the benchmarks. Its poisoned words crash workers: never in production."""
 
@@ -129,6 +149,14 @@ class Settings(BaseModel):
             raise ValueError(str(error).removeprefix("window: ")) from error
         return window
 
+    @field_validator("signal")
+    @classmethod
+    def _know_signal(cls, signal: str) -> str:
+        try:
+            return check_signal(signal)
+        except SettingsError as error:
+            raise ValueError(str(error)) from error
+
     @field_validator("kinds", "warm_voices", mode="before")
     @classmethod
     def _split_lists(cls, names: object) -> object:
@@ -166,6 +194,23 @@ class Settings(BaseModel):
     def off_peak(self) -> Window:
         """When off-peak work may run."""
         return Window.parse(self.window)
+
+    @property
+    def grid(self) -> Grid:
+        """What is known of the power grid.
+
+        Raises:
+            SettingsError: `signal` names a file that is none, or a service without what it wants.
+        """
+        token = self.signal_token.get_secret_value() if self.signal_token else ""
+        signal = signal_of(
+            self.signal,
+            clock=self.off_peak.zone,
+            unit=self.signal_unit,
+            zone=self.signal_zone,
+            token=token,
+        )
+        return Grid(signal, grams_per_kwh=self.grams_per_kwh, price_per_kwh=self.price_per_kwh)
 
     @property
     def ledger_url(self) -> str:

@@ -105,6 +105,12 @@ class Job(Base):
     created_at: Mapped[float] = mapped_column(Seconds)
     started_at: Mapped[float | None] = mapped_column(Seconds)
     ended_at: Mapped[float | None] = mapped_column(Seconds)
+    training: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """How far a training is, as `TrainingProgress`; null before its first update."""
+    energy: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """What the job has used, as `Energy`; null while nothing was measured."""
+    hours: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """The hours chosen for it, as `ChosenHours`; null if none were."""
     __table_args__ = (
         _one_of("kind", JobKind),
         _one_of("state", JobState),
@@ -130,7 +136,7 @@ class IdempotencyKey(Base):
 
 
 class Artefact(Base):
-    """A stored file: source, script, render, track, chapter or book. What has no row here is rubbish."""
+    """A stored file, from the source to the book or voice. What has no row here is rubbish."""
 
     __tablename__ = "artefacts"
     id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
@@ -139,7 +145,7 @@ class Artefact(Base):
     """The job that made it; renders outlive their job and serve later ones of the same tenant."""
     kind: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(Text)
-    """For "chapter" and "book": the name it is downloaded by, unique within its job."""
+    """Of what is downloaded: the name it is downloaded by, unique within its job."""
     key: Mapped[str] = mapped_column(String(300))
     sha256: Mapped[str] = mapped_column(Digest)
     n_bytes: Mapped[int] = mapped_column(BigInteger)
@@ -147,7 +153,11 @@ class Artefact(Base):
     chapter_index: Mapped[int | None]
     created_at: Mapped[float] = mapped_column(Seconds)
     __table_args__ = (
-        CheckConstraint("kind IN ('source', 'script', 'render', 'chapter', 'book')", name="kind"),
+        CheckConstraint(
+            "kind IN ('source', 'script', 'render', 'chapter', 'book', "
+            "'recording', 'features', 'checkpoint', 'voice', 'report', 'plot', 'preview', 'evaluation')",
+            name="kind",
+        ),
         UniqueConstraint("tenant_id", "key"),
         Index(None, "job_id", "name"),
     )

@@ -17,6 +17,8 @@ from jobs.ledger.keys import Keys
 from jobs.ledger.operations import Operations
 from jobs.ledger.speeches import Speeches
 from jobs.ledger.steps import Steps
+from jobs.ledger.timetables import Policy
+from jobs.ledger.trainings import Trainings
 from jobs.ledger.windows import Windows
 from jobs.settings import Settings
 
@@ -28,13 +30,15 @@ class Ledger:
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None, n_connections: int = 5) -> None:
         self.database = Database(settings.ledger_url, clock=clock, n_connections=n_connections)
-        self.windows = Windows(self.database, settings.off_peak)
+        policy = Policy(settings.first_by_day, settings.first_by_night)
+        self.windows = Windows(self.database, settings.off_peak, policy)
         self.steps = Steps(
             self.database,
             self.windows,
             max_attempts=settings.max_attempts,
             max_losses=settings.max_losses,
         )
+        self.trainings = Trainings(self.database, self.windows, settings.grid)
         self.takes = Takes(self.database)
         self.speeches = Speeches(self.database)
         self.jobs = Jobs(self.database, settings, self.windows)

@@ -14,7 +14,10 @@ from jobs.ledger.database import Database, Transaction
 from jobs.ledger.files import add_artefacts
 from jobs.ledger.moves import LET_GO, lock_job, move_job, move_steps, tell_webhook
 from jobs.ledger.speeches import write_speech
+from jobs.ledger.training_values import ChosenHours, Energy, TrainingProgress
+from jobs.ledger.trainings import write_training
 from jobs.ledger.values import (
+    DELIVERED,
     ArtefactView,
     ChapterView,
     EventView,
@@ -30,7 +33,6 @@ from jobs.settings import Settings
 from jobs.states import JOB_ENDED, STEP_OPEN, JobKind, JobState, StepKind, StepState
 from jobs.tables import Artefact, Chapter, Event, IdempotencyKey, Job, Step, Tenant
 
-FIRST_STEP: Final = {JobKind.NARRATION: StepKind.PLAN, JobKind.TRAINING: StepKind.PREPARE}
 A_DAY: Final = 86_400.0
 PACE_SECONDS: Final = 60.0
 """The pace behind an ETA is that of the last minute: it survives pauses, restarts and more workers."""
@@ -57,6 +59,7 @@ class Jobs:
         priority: int = 5,
         n_characters: int = 0,
         source: Stored | None = None,
+        recordings: Sequence[Stored] = (),
         speech: PlannedChapter | None = None,
         weights_digest: str | None = None,
         idempotency_key: str | None = None,
@@ -72,6 +75,7 @@ class Jobs:
             priority: 9 is served first. A speech goes before every priority.
             n_characters: as far as they are known; they count towards the tenant's limit.
             source: the stored file that the job reads.
+            recordings: the stored files that a training learns from.
             speech: the job is planned already, and spoken at once: this is all of it.
             weights_digest: of the voice that speaks the speech.
             idempotency_key: the client's.
@@ -93,7 +97,8 @@ class Jobs:
                     if earlier.request_digest != request_digest:
                         raise IdempotencyMismatchError
                     return Submitted(earlier.job_id, replayed=True, knocks=())
-            self._check_limits(tx, tenant, n_characters, source)
+            files = [*recordings] if source is None else [source, *recordings]
+            self._check_limits(tx, tenant, n_characters, files)
             job_id = new_id()
             now = self._clock.now()
             tx.execute(
@@ -110,23 +115,17 @@ class Jobs:
                     created_at=now,
                 )
             )
-            if speech is None:
-                tx.execute(
-                    insert(Step).values(
-                        job_id=job_id,
-                        tenant_id=tenant_id,
-                        kind=FIRST_STEP[kind],
-                        state=StepState.READY,
-                        priority=priority,
-                        ready_at=now,
-                    )
-                )
-                knock = Knock(FIRST_STEP[kind])
-            else:
+            if speech is not None:
                 knock = write_speech(tx, self._database, tenant_id, job_id, speech, weights_digest)
+            elif kind is JobKind.TRAINING:
+                knock = write_training(tx, tenant_id, job_id, priority=priority, now=now)
+            else:
+                first = {"job_id": job_id, "tenant_id": tenant_id, "priority": priority}
+                ready = {"kind": StepKind.PLAN, "state": StepState.READY, "ready_at": now}
+                tx.execute(insert(Step).values(**first, **ready))
+                knock = Knock(StepKind.PLAN)
             tx.add_event(tenant_id=tenant_id, job_id=job_id, kind=f"job.{JobState.QUEUED}")
-            if source is not None:
-                add_artefacts(tx, self._database, tenant_id, job_id, [source])
+            add_artefacts(tx, self._database, tenant_id, job_id, files)
             if idempotency_key is not None:
                 tx.execute(
                     insert(IdempotencyKey).values(
@@ -179,7 +178,7 @@ class Jobs:
             .with_for_update(key_share=True)
         ).one()
 
-    def _check_limits(self, tx: Transaction, tenant: Any, n_characters: int, source: Stored | None) -> None:
+    def _check_limits(self, tx: Transaction, tenant: Any, n_characters: int, files: Sequence[Stored]) -> None:
         most_jobs = _limit(tenant.max_open_jobs, self._settings.max_open_jobs)
         if most_jobs is not None:
             n_open = tx.execute(
@@ -196,7 +195,8 @@ class Jobs:
             stored = tx.execute(
                 select(func.coalesce(func.sum(Artefact.n_bytes), 0)).where(Artefact.tenant_id == tenant.id)
             ).scalar_one()
-            n_bytes = 0 if source is None or _has_artefact(tx, tenant.id, source.key) else source.n_bytes
+            new = {file.key: file.n_bytes for file in files if not _has_artefact(tx, tenant.id, file.key)}
+            n_bytes = sum(new.values())
             if stored + n_bytes > most_bytes:
                 raise LimitReachedError(
                     "stored_bytes",
@@ -276,7 +276,7 @@ class Jobs:
         tenant_id: str,
         job_id: str,
         *,
-        kinds: Sequence[str] = ("chapter", "book"),
+        kinds: Sequence[str] = DELIVERED,
         name: str | None = None,
     ) -> list[ArtefactView]:
         """The job's stored files of these kinds, in the order they were made."""
@@ -335,6 +335,8 @@ class Jobs:
             return [EventView(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public accessor
 
     def _eta(self, tx: Connection, job: Any) -> float | None:
+        if job.kind == JobKind.TRAINING:
+            return self._training_eta(tx, job)
         n_left = job.n_utterances - job.n_utterances_done
         if job.state != JobState.RUNNING or job.n_utterances_done == 0 or n_left <= 0:
             return None
@@ -351,6 +353,13 @@ class Jobs:
         if not n_lately or window <= 0:
             return None
         return self._windows.stretch(job, now, n_left * window / n_lately)
+
+    def _training_eta(self, tx: Connection, job: Any) -> float | None:
+        progress = TrainingProgress.of(job.training)
+        if job.state != JobState.RUNNING or progress is None or not progress.updates_per_second:
+            return None
+        seconds = (progress.updates - progress.updates_done) / progress.updates_per_second
+        return self._windows.stretch(job, self._clock.read(tx), seconds)
 
     # --- steering ---
 
@@ -470,6 +479,9 @@ def _job_columns(*conditions: ColumnElement[bool]) -> Any:
         Job.n_utterances,
         Job.n_utterances_done,
         Job.audio_seconds,
+        Job.training,
+        Job.energy,
+        Job.hours,
         Job.error,
         Job.created_at,
         Job.started_at,
@@ -481,4 +493,7 @@ def _job_view(row: Any, eta_seconds: float | None = None, goes_on_at: float | No
     fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public accessor
     fields["kind"] = JobKind(fields["kind"])
     fields["state"] = JobState(fields["state"])
+    fields["training"] = TrainingProgress.of(fields["training"])
+    fields["energy"] = Energy.of(fields["energy"])
+    fields["hours"] = ChosenHours.of(fields["hours"])
     return JobView(**fields, eta_seconds=eta_seconds, goes_on_at=goes_on_at)

@@ -116,15 +116,19 @@ def _move(
     return moved
 
 
-def release_next(tx: Transaction, clock: Clock, releases_id: int | None) -> list[Knock]:
-    """Makes the waiting step ready once all it waits for have succeeded. The job's lock must be held."""
+def release_next(tx: Transaction, clock: Clock, releases_id: int | None, **place: Any) -> list[Knock]:
+    """Makes the waiting step ready once all it waits for have succeeded. The job's lock must be held.
+
+    `place`: columns that put it into line, if it is not due at once.
+    """
     if releases_id is None:
         return []
     others = [state for state in StepState if state is not StepState.SUCCEEDED]
     waits = exists().where(Step.releases_id == releases_id, Step.state.in_(others))
     if tx.execute(select(literal(1)).where(waits)).first() is not None:
         return []
-    released = move_step(tx, releases_id, StepState.BLOCKED, StepState.READY, ready_at=clock.now())
+    columns = {"ready_at": clock.now(), **place}
+    released = move_step(tx, releases_id, StepState.BLOCKED, StepState.READY, **columns)
     return [] if released is None else [Knock(released.kind, released.weights_digest)]
 
 

@@ -24,6 +24,9 @@ from jobs.tables import Chapter, Delivery, Job, Step
 CRASHES_ALONE: Final = 2
 """An utterance that was in hand at so many crashes of careful claims, after the first, is not tried again."""
 
+AFTER_PREPARE: Final = {StepKind.PREPARE: StepKind.TRAIN, StepKind.TRAIN: StepKind.PUBLISH}
+"""What comes next in a training."""
+
 ALL_PRIORITIES: Final = (-1_000, 1_000)
 ALL_BUT_URGENT: Final = (-1_000, URGENT - 1)
 ONLY_URGENT: Final = (URGENT, 1_000)
@@ -180,8 +183,17 @@ class Steps:
             add_artefacts(tx, self._database, claim.tenant_id, claim.job_id, artefacts)
             add_takes(tx, self._database, claim.tenant_id, takes)
             self._count_progress(tx, claim, audio_seconds)
-            knocks = release_next(tx, self._clock, succeeded.releases_id)
+            place = self._place_of_next(tx, claim)
+            knocks = release_next(tx, self._clock, succeeded.releases_id, **place)
             return knocks or settle_job(tx, self._clock, claim.job_id)
+
+    def _place_of_next(self, tx: Transaction, claim: Claim) -> dict[str, Any]:
+        """Where the step stands in line that this one releases, if that may have to wait for a window."""
+        following = AFTER_PREPARE.get(claim.kind)
+        if following is None:
+            return {}
+        priority = tx.execute(select(Job.priority).where(Job.id == claim.job_id)).scalar_one()
+        return self._windows.place(tx, claim.job_id, priority=priority, kind=following)
 
     def _succeed(self, tx: Transaction, claim: Claim, result: dict[str, Any] | None) -> Any | None:
         """The step's row, its job locked; None when this very claim succeeded before, its answer lost.

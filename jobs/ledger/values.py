@@ -6,10 +6,35 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from jobs.ledger.training_values import ChosenHours, Energy, TrainingProgress
 from jobs.messages import Knock
 from jobs.states import JobKind, JobState, StepKind
 
-ArtefactKind = Literal["source", "script", "render", "chapter", "book"]
+ArtefactKind = Literal[
+    "source",
+    "script",
+    "render",
+    "chapter",
+    "book",
+    "recording",
+    "features",
+    "checkpoint",
+    "voice",
+    "report",
+    "plot",
+    "preview",
+    "evaluation",
+]
+DELIVERED: Final[tuple[ArtefactKind, ...]] = (
+    "chapter",
+    "book",
+    "voice",
+    "report",
+    "plot",
+    "preview",
+    "evaluation",
+)
+"""The kinds that readers are shown; the others are the house's own."""
 
 URGENT: Final = 10
 """Priority from which a chunk belongs to a speech, which somebody waits for: no narration has it."""
@@ -199,6 +224,12 @@ class JobView:
     """Expected seconds until the end, from the pace so far; None when nothing can be said yet."""
     goes_on_at: float | None = None
     """When the window opens that the job waits for; None if it waits for none."""
+    training: TrainingProgress | None = None
+    """How far a training is; None before its first update, and of narrations."""
+    energy: Energy | None = None
+    """What it has used so far; None where nothing was measured."""
+    hours: ChosenHours | None = None
+    """When it shall run, if hours were chosen for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,11 @@ def test_defaults_are_one_machine_with_nothing_installed(tmp_path: Path) -> None
         ("LEASE_SECONDS", "0", "LECTORIUM_LEASE_SECONDS: Input should be greater than 0"),
         ("LEASE_SECONDS", "20", "LECTORIUM_RENEW_SECONDS: must be at most half of LECTORIUM_LEASE_SECONDS"),
         ("RENEW_SECONDS", "31", "LECTORIUM_RENEW_SECONDS: must be at most half of LECTORIUM_LEASE_SECONDS"),
-        ("KINDS", "plan,bake", "LECTORIUM_KINDS: 'bake' is none of plan, synthesize, master, bind, deliver"),
+        (
+            "KINDS",
+            "plan,bake",
+            "LECTORIUM_KINDS: 'bake' is none of plan, synthesize, master, bind, prepare, train, publish, deliver",
+        ),
         ("LOG_LEVEL", "LOUD", "LECTORIUM_LOG_LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("S3_SECRET_FILE", "/nowhere", "LECTORIUM_S3_SECRET_FILE: No such file or directory: /nowhere"),
     ],
