@@ -61,16 +61,25 @@ def version_of(folder: Path) -> str:
 
 def semantic_of(container: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SemanticModel:
     """The semantic model that upstream's container and tensors describe; raises as `load_semantic`."""
-    model = SemanticModel(SemanticConfig.of_upstream(_hparams_of(container, "semantic model")))
+    model = SemanticModel(semantic_config(container))
     load(model, tensors, semantic.UPSTREAM_NAMES)
     return model.eval()
 
 
 def decoder_of(container: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Decoder:
     """The decoder that upstream's container and tensors describe; raises as `load_decoder`."""
+    return Decoder.of_upstream(decoder_hparams(container), tensors)
+
+
+def decoder_hparams(container: Mapping[str, Any]) -> dict[str, Any]:
+    """What upstream's container says of the decoder's shape; raises as `load_decoder`."""
     # Upstream sets this field at every load, whatever the file says: files older than it are about.
-    hparams = {**_hparams_of(container, "decoder"), "semantic_frame_rate": "25hz"}
-    return Decoder.of_upstream(hparams, tensors)
+    return {**_hparams_of(container, "decoder"), "semantic_frame_rate": "25hz"}
+
+
+def semantic_config(container: Mapping[str, Any]) -> SemanticConfig:
+    """What upstream's container says of the semantic model's shape; raises as `load_semantic`."""
+    return SemanticConfig.of_upstream(_hparams_of(container, "semantic model"))
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -19,6 +19,8 @@
     loop            runs a trainer until it is done or must stop
     parallel        several processes share an update
     published       what was learnt under upstream's names
+    corpus          all that one training learns from, in one file
+    course          a voice's whole training, stage by stage, carried from machine to machine
 
 Nothing is drawn from global state: noise, crops and dropout follow from the seed, the update's number and the
 place in it. So a training that was killed and resumed ends with the weights of one that was not.

@@ -62,14 +62,15 @@ class Networks:
         cls,
         hparams: Mapping[str, object],
         tensors: Mapping[str, Tensor],
-        judges: Mapping[str, Tensor],
+        judges: Mapping[str, Tensor] | None,
     ) -> Networks:
         """The networks of a base voice.
 
         Args:
             hparams: `config.model` of its `.pth`.
             tensors: `weight` of it, the posterior (`enc_q.*`) among them.
-            judges: the discriminators', from the base's own file.
+            judges: the discriminators', from the base's own file; None where it has none, and they begin
+                with torch's own random weights, as upstream's do.
 
         Raises:
             VoiceError: a tensor is missing; the posterior's are in every voice that was fine-tuned upstream.
@@ -81,16 +82,18 @@ class Networks:
         networks = cls(
             Decoder(config),
             Posterior(config),
-            Discriminators(periods_of(config), widest_of(judges)),
+            Discriminators(periods_of(config), *([] if judges is None else [widest_of(judges)])),
         )
         for network, weights, names, unused in (
             (networks.decoder, tensors, speaking.UPSTREAM_NAMES, speaking.UPSTREAM_UNUSED),
             (networks.posterior, own, posterior.UPSTREAM_NAMES, ()),
             (networks.discriminators, judges, (), ()),
         ):
-            load(network, weights, names, unused=unused)
+            if weights is not None:
+                load(network, weights, names, unused=unused)
             unfold(network)
-            restore_pairs(network, weights, names)
+            if weights is not None:
+                restore_pairs(network, weights, names)
         return networks
 
 

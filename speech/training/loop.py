@@ -42,6 +42,7 @@ def run(
     *,
     must_stop: Callable[[], bool] = lambda: False,
     report: Callable[[int, dict[str, float]], None] = lambda _number, _losses: None,
+    saved: Callable[[], None] = lambda: None,
     pace: Pace = Pace(),
     now: Callable[[], float] = time.monotonic,
 ) -> Outcome:
@@ -54,13 +55,14 @@ def run(
         folder: of this training's checkpoints.
         must_stop: asked before each update: a window that ends, a signal, a job that was cancelled.
         report: told each update's number, from 1, and its losses.
+        saved: called after each checkpoint: who keeps them elsewhere too does so now.
         pace: how often to put the state down.
         now: seconds of a clock that never goes back.
 
     Raises:
         TrainingError: the checkpoint is of another training, or a gradient is not finite.
     """
-    return _Run(trainer, folder, pace, now).go(must_stop, report)
+    return _Run(trainer, folder, pace, now, saved).go(must_stop, report)
 
 
 def best(folder: Path) -> Snapshot | None:
@@ -71,8 +73,16 @@ def best(folder: Path) -> Snapshot | None:
 class _Run(Generic[Batch]):
     """One run, with the moment of its last checkpoint."""
 
-    def __init__(self, trainer: Trainer[Batch], folder: Path, pace: Pace, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        trainer: Trainer[Batch],
+        folder: Path,
+        pace: Pace,
+        now: Callable[[], float],
+        saved: Callable[[], None],
+    ) -> None:
         self._trainer, self._folder, self._pace, self._now = trainer, folder, pace, now
+        self._saved = saved
         found = checkpoint.latest(folder)
         if found is not None:
             trainer.restore(found)
@@ -107,6 +117,7 @@ class _Run(Generic[Batch]):
     def _save(self) -> None:
         if self._saved_update != self._trainer.progress.update or checkpoint.latest(self._folder) is None:
             self._write(self._folder, kept=checkpoint.KEPT)
+            self._saved()
         self._saved_update, self._saved_at = self._trainer.progress.update, self._now()
 
     def _write(self, folder: Path, kept: int) -> None:

@@ -9,21 +9,40 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Generic, Protocol, TypeVar
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from speech.errors import TrainingError
 from speech.training import parallel
-from speech.training.batches import Features
 from speech.training.options import Options
 from speech.training.order import Order
 
 Batch = TypeVar("Batch")
 Taken_contra = TypeVar("Taken_contra", contravariant=True)
 Made_co = TypeVar("Made_co", covariant=True)
+
+
+class Learnable(Protocol):
+    """What a trainer asks of a recording's features: a dataclass of its name and then of tensors."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """Which recording, for messages."""
+        ...
+
+    @property
+    def n_frames(self) -> int:
+        """How long it is; those of like length share a pass."""
+        ...
+
+
+Recorded = TypeVar("Recorded", bound=Learnable)
+Recorded_contra = TypeVar("Recorded_contra", bound=Learnable, contravariant=True)
 
 
 class Step(Protocol[Taken_contra]):
@@ -56,10 +75,10 @@ class Step(Protocol[Taken_contra]):
         ...
 
 
-class Collate(Protocol[Made_co]):
+class Collate(Protocol[Recorded_contra, Made_co]):
     """Makes a batch of recordings; the keys draw noise, crops and dropout."""
 
-    def __call__(self, lanes: Sequence[Features], keys: Sequence[str]) -> Made_co:
+    def __call__(self, lanes: Sequence[Recorded_contra], keys: Sequence[str]) -> Made_co:
         """The batch."""
         ...
 
@@ -98,9 +117,9 @@ class Trainer(Generic[Batch]):
     def __init__(
         self,
         step: Step[Batch],
-        collate: Collate[Batch],
-        recordings: Sequence[Features],
-        held_out: Sequence[Features] = (),
+        collate: Collate[Recorded, Batch],
+        recordings: Sequence[Recorded],
+        held_out: Sequence[Recorded] = (),
         *,
         base: str = "",
     ) -> None:
@@ -123,17 +142,10 @@ class Trainer(Generic[Batch]):
             raise TrainingError("patience: an early stop needs recordings that are held out")
         self.step = step
         self.progress = Progress()
-        self.order = Order(
-            tuple(features.n_frames for features in recordings),
-            options.n_lanes,
-            options.n_passes,
-            options.epochs,
-            options.seed,
-            options.least_per_epoch,
-        )
-        self._collate = collate
-        self._recordings = tuple(recordings)
-        self._held_out = tuple(held_out)
+        self.order = order_of(options, recordings)
+        self._collate: Collate[Any, Batch] = collate  # of these recordings, whatever they are
+        self._recordings: Sequence[Learnable] = tuple(recordings)
+        self._held_out: Sequence[Learnable] = tuple(held_out)
         self.recipe = digest_of(options, [*recordings, *held_out], len(held_out), base)
         place, n_places = parallel.place()
         if options.n_passes % n_places:
@@ -198,14 +210,26 @@ class Trainer(Generic[Batch]):
         return loss
 
 
-def digest_of(options: Options, recordings: Sequence[Features], n_held_out: int, base: str) -> str:
+def order_of(options: Options, recordings: Sequence[Learnable]) -> Order:
+    """The order in which a training goes through these recordings."""
+    return Order(
+        tuple(features.n_frames for features in recordings),
+        options.n_lanes,
+        options.n_passes,
+        options.epochs,
+        options.seed,
+        options.least_per_epoch,
+    )
+
+
+def digest_of(options: Options, recordings: Sequence[Learnable], n_held_out: int, base: str) -> str:
     """SHA-256 of all that decides what a training ends with."""
     digest = hashlib.sha256()
     plain = {"options": asdict(options), "kind": type(options).__name__, "base": base, "n": n_held_out}
     digest.update(json.dumps(plain, sort_keys=True).encode())
     for features in recordings:
         digest.update(f"{features.name}\0".encode())
-        for name in ("sound", "tokens", "phonemes", "linguistic", "speaker"):
-            tensor: Tensor | None = getattr(features, name)
+        for of in fields(features)[1:]:
+            tensor: Tensor | None = getattr(features, of.name)
             digest.update(b"-" if tensor is None else tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()
