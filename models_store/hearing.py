@@ -1,16 +1,28 @@
-"""Any sound file becomes mono samples, whoever sent it: no file but the one named is ever opened."""
+"""Any sound file becomes mono samples, whoever sent it: it is decoded by a process that can do no harm.
+
+The child (`book.harmless`, `models_store.hearing_child`) can reach neither disk nor network, and has limits.
+"""
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import av
-import av.error
 import numpy as np
 import numpy.typing as npt
 
+from book.harmless import (
+    UnopenedError,
+    answer_of,
+    exit_name,
+    one_line,
+    open_regular,
+    start_reader,
+    wait_for_end,
+)
 from book.sound import resampled
 from speech.errors import VoiceError
 from speech.levels import clipped_share
@@ -18,8 +30,8 @@ from speech.units import SAMPLE_RATE
 
 Sound = npt.NDArray[np.float32]
 
-_FORMATS: Final = "aac,aiff,amr,ape,asf,au,caf,flac,matroska,webm,mov,mp4,m4a,3gp,mp3,ogg,tta,w64,wav,wv"
-"""Containers that hold sound themselves: not playlists, which name other files for the decoder to open."""
+_WALL_SECONDS: Final = 300.0
+"""The child's own limits are of processor time; this one is for a machine that gives it none."""
 
 
 class HearingError(VoiceError):
@@ -59,29 +71,39 @@ def hear(path: Path, *, most_seconds: float) -> Heard:
     Raises:
         HearingError: it cannot be read as sound, holds none, or samples that are no numbers.
     """
-    blocks: list[Sound] = []
-    n_samples = 0
+    answer = _decoded(path, most_seconds)
+    head_bytes = answer.find(b"\n") + 1
     try:
-        # An open file, and a list of containers: no other file or address is ever opened for this one.
-        options = {"format_whitelist": _FORMATS}
-        with path.open("rb") as file, av.open(file, "r", options=options) as container:
-            if not container.streams.audio:
-                raise HearingError("holds no sound")
-            stream = container.streams.audio[0]
-            stream.codec_context.thread_count = 1
-            rate = stream.codec_context.sample_rate
-            to_float = av.AudioResampler(format="fltp")
-            for frame in container.decode(stream):
-                blocks += [part.to_ndarray().astype(np.float32) for part in to_float.resample(frame)]
-                n_samples += frame.samples
-                if n_samples > most_seconds * rate:
-                    break
-    except (av.error.FFmpegError, OSError) as error:
-        raise HearingError(f"cannot be read as sound: {error.strerror}") from error
-    if len({block.shape[0] for block in blocks}) != 1 or not rate:
-        raise HearingError("changes its channels" if blocks else "holds no sound")
-    channels = np.concatenate(blocks, axis=1)  # [C, N]
+        told = json.loads(answer[:head_bytes])
+        if "error" in told:
+            raise HearingError(one_line(str(told["error"])))
+        channels = np.frombuffer(answer, "<f4", offset=head_bytes).reshape(-1, told["channels"]).T  # [C, N]
+        rate = int(told["rate"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise HearingError("made its decoder answer nonsense") from error
     if not np.isfinite(channels).all():
         raise HearingError("holds samples that are no numbers")
     clipped = max(clipped_share(channel) for channel in channels)
     return Heard(channels.mean(axis=0, dtype=np.float32), rate, clipped)
+
+
+def _decoded(path: Path, most_seconds: float) -> bytes:
+    """The child's answer."""
+    deadline = time.monotonic() + _WALL_SECONDS + most_seconds
+    try:
+        with (
+            open_regular(path) as file,
+            start_reader("models_store.hearing_child", [str(most_seconds)], file) as child,
+        ):
+            try:
+                answer = b"".join(answer_of(child, deadline))
+                return_code = wait_for_end(child, deadline)
+            finally:
+                child.kill()
+    except UnopenedError as error:
+        raise HearingError(f"cannot be read as sound: {error}") from error
+    except TimeoutError as error:
+        raise HearingError("takes too long to decode") from error
+    if return_code:
+        raise HearingError(f"made its decoder crash ({exit_name(return_code)})")
+    return answer

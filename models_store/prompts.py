@@ -35,8 +35,8 @@ LEAST_SNR_DB: Final = 15.0
 MOST_CLIPPED: Final = 0.001
 """Share of the samples that stand in flat tops."""
 
-_MOST_DECODED_SECONDS: Final = 120.0
-"""Whoever sends an hour of sound is told so after two minutes of it."""
+_MOST_DECODED_SECONDS: Final = 30.0
+"""Whoever sends an hour of sound is told so after half a minute of it."""
 
 
 class PromptError(VoiceError):
@@ -85,9 +85,8 @@ def prepare_prompt(path: Path, *, transcript: str | None, language: str, folder:
         raise PromptError(f"{place}: {error}") from error
     seconds = heard.seconds
     if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
-        raise PromptError(
-            f"{place}: {seconds:.3f} s long; it must be {LEAST_SECONDS:g} to {MOST_SECONDS:g} s"
-        )
+        told = f"more than {_MOST_DECODED_SECONDS:g}" if seconds > _MOST_DECODED_SECONDS else f"{seconds:.3f}"
+        raise PromptError(f"{place}: {told} s long; it must be {LEAST_SECONDS:g} to {MOST_SECONDS:g} s")
     if heard.clipped > MOST_CLIPPED:
         raise PromptError(
             f"{place}: clipped: {heard.clipped:.2%} of it is cut off at the top; at most {MOST_CLIPPED:.1%}"
