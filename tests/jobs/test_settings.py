@@ -54,8 +54,10 @@ def test_defaults_are_one_machine_with_nothing_installed(tmp_path: Path) -> None
         (
             "KINDS",
             "plan,bake",
-            "LECTORIUM_KINDS: 'bake' is none of plan, synthesize, master, bind, prepare, train, publish, deliver",
+            "LECTORIUM_KINDS: 'bake' is none of plan, synthesize, master, bind, prepare, train, publish, ",
         ),
+        ("SIGNAL", "wind", "LECTORIUM_SIGNAL: 'wind' is none of profile, csv:PATH, uk:URL, maps:URL"),
+        ("FIRST_BY_DAY", "x", "LECTORIUM_FIRST_BY_DAY: Input should be 'renders' or 'trainings'"),
         ("LOG_LEVEL", "LOUD", "LECTORIUM_LOG_LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("S3_SECRET_FILE", "/nowhere", "LECTORIUM_S3_SECRET_FILE: No such file or directory: /nowhere"),
     ],
