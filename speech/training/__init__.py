@@ -20,6 +20,9 @@
     parallel        several processes share an update
     published       what was learnt under upstream's names
     corpus          all that one training learns from, in one file
+    evaluate        how like its speaker what came out is
+    expect          how long a training will take
+    plots           losses and evaluation as pictures
     course          a voice's whole training, stage by stage, carried from machine to machine
 
 Nothing is drawn from global state: noise, crops and dropout follow from the seed, the update's number and the
