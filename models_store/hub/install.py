@@ -19,6 +19,8 @@ from models_store.stock import drop, locked, show
 from speech.gpt_sovits.files import DECODER, FAMILY, SEMANTIC
 
 WEIGHTS: Final = "model.safetensors"
+MAKING: Final = "making-"
+"""What the folders begin with in which something is made; a pull that was killed leaves one."""
 _CONFIG: Final = "config.json"
 _VOCABULARY: Final = "vocab.txt"
 _WORDS_NEEDED: Final = ("[UNK]", "[CLS]", "[SEP]")
@@ -39,7 +41,7 @@ def install_base(
     """
     from models_store.upstream.convert import convert
 
-    with TemporaryDirectory(dir=scratch) as made:
+    with TemporaryDirectory(prefix=MAKING, dir=scratch) as made:
         folder = Path(made)
         version = convert(arrived[base.semantic.path].path, arrived[base.decoder.path].path, folder)
         if version != base.version:
@@ -76,7 +78,7 @@ def install_backbone(
     from models_store.upstream.contents import BACKBONE
 
     target = shelf.backbone(backbone.kind)
-    with TemporaryDirectory(dir=scratch) as made:
+    with TemporaryDirectory(prefix=MAKING, dir=scratch) as made:
         folder = Path(made) / backbone.kind
         folder.mkdir()
         read_confined(arrived[backbone.weights.path].path, BACKBONE, folder / WEIGHTS)

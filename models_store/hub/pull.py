@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Final
 from models_store.hub.catalogue import Backbone, Base, Catalogue, Source
 from models_store.hub.download import Progress
 from models_store.hub.errors import HubError, HubInputError
-from models_store.hub.install import WEIGHTS, install_backbone, install_base
+from models_store.hub.install import MAKING, WEIGHTS, install_backbone, install_base
 from models_store.hub.origins import Arrived, Origin
 from models_store.hub.provenance import provenance_of, recorded_digests
 from models_store.shelf import Shelf
@@ -178,6 +179,8 @@ class Pull:
             except BlockingIOError:
                 self.progress.line("another pull is at work here; waiting for it to end")
                 fcntl.flock(file, fcntl.LOCK_EX)
+            for left in store.glob(f"{MAKING}*"):  # by a pull that was killed: whoever lives holds the lock
+                shutil.rmtree(left, ignore_errors=True)
             yield store
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -18,6 +19,8 @@ from cli.main import run
 from cli.transfers import Lines, Meter
 from jobs.settings import Settings
 from models_store.hub.catalogue import OFFICIAL
+from models_store.hub.provenance import provenance_of
+from models_store.manifest import ManifestFile
 from models_store.shelf import Shelf
 from speech.gpt_sovits import open_voice
 from speech.voice import PromptFile
@@ -158,6 +161,52 @@ def test_ctrl_c_ends_it_at_once_and_keeps_what_has_arrived(shell: Shell) -> None
     assert process.returncode == 130
     assert told.splitlines()[-1] == "stopped"
     assert 0 < part.stat().st_size < 4_000_000
+
+
+def test_a_pull_that_is_killed_twice_leaves_nothing_half_and_is_taken_up(shell: Shell) -> None:
+    files = base_files("gpt-sovits-v2")
+    base = OFFICIAL.bases["gpt-sovits-v2"]
+    path = base.semantic.path
+    arguments = ("voice", "pull", base.name, "--only", "base", "--revision", "main", "--mirror")
+    shelf = Shelf(shell.home / "shelf")
+    before = shelf.list()
+    with local_hub() as hub:
+        hub.publish(REPOSITORY, COMMIT, files)
+        hub.faults[path] = [Fault(pause_seconds=0.05)]
+        with shell.start(*arguments, hub.address) as process:
+            part = shelf.root / "_pulled" / COMMIT / f"{path}.part"
+            while process.poll() is None and not (part.is_file() and part.stat().st_size):
+                time.sleep(0.05)
+            process.kill()
+            assert process.wait(timeout=60) == -signal.SIGKILL
+        arrived = part.stat().st_size
+        assert 0 < arrived < len(files[path])
+        assert (shelf.list(), shelf.broken()) == (before, ())
+        hub.asked.clear()
+
+        with shell.start(*arguments, hub.address) as process:
+            while process.poll() is None and not list(part.parents[2].glob("making-*")):
+                time.sleep(0.01)
+            process.kill()
+            assert process.wait(timeout=60) == -signal.SIGKILL
+        ranges = [asked.headers["range"] for asked in hub.asked if "range" in asked.headers]
+        assert f"bytes={arrived}-" in ranges, "it goes on at the byte where it was"
+        assert (shelf.list(), shelf.broken()) == (before, ())
+        hub.bytes_sent.clear()
+
+        done = shell.run(*arguments, hub.address, "--json")
+        assert done.returncode == 0, done.stderr
+        assert not hub.bytes_sent, "what had arrived whole is not fetched again"
+    [pulled] = json.loads(done.stdout)
+    assert (pulled["name"], pulled["revision"], pulled["is_new"]) == (base.name, COMMIT, True)
+    manifest = shelf.resolve(base.name)
+    folder = shelf.folder(manifest)
+    assert folder
+    provenance = provenance_of(folder)
+    assert provenance
+    assert provenance.files == {name: hashlib.sha256(files[name]).hexdigest() for name in files}
+    assert {name: ManifestFile.of(folder / name) for name in manifest.files} == manifest.files
+    assert [left.name for left in (shelf.root / "_pulled").iterdir()] == [".lock"]
 
 
 def test_a_folder_is_pulled_from_as_its_revision(
