@@ -147,7 +147,7 @@ class Lanes:
     def make_room(self, n_slots: int, step: int) -> None:
         """Grows the cache where it has fewer than `n_slots`."""
         if n_slots > self.cache.n_slots:
-            self.cache = self.cache.grown(slot_bound(n_slots, self.n_slots, step))
+            self.cache.grow(slot_bound(n_slots, self.n_slots, step))
 
     def first(self, n: int) -> Lanes:
         """Views of the first `n` lanes; what is written to them is written here."""
@@ -229,7 +229,7 @@ def decode(
 
 def admit(model: SemanticModel, lanes: Lanes, newcomers: Sequence[SemanticRequest], *, first: int) -> None:
     """Prefills `newcomers`, which have been checked and fit the cache, into the lanes from `first` on."""
-    n_slots, like = lanes.n_slots, lanes.cache.keys
+    n_slots, like = lanes.n_slots, lanes.cache.keys[0]
     device = like.device
     prefix = Prefix.of(
         [request.phonemes.to(device) for request in newcomers],

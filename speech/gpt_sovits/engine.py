@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from torch import nn
 
 from speech.allocator import keep_freed_memory
 from speech.decode import Pace, decode
@@ -19,6 +20,7 @@ from speech.gpt_sovits.front import Front
 from speech.gpt_sovits.orders import Asked, Order, Orders
 from speech.gpt_sovits.weights import load_decoder, load_semantic, version_of
 from speech.networks.decoder import Decoder
+from speech.networks.packed import pack
 from speech.networks.semantic import SemanticModel
 from speech.precision import Precision
 from speech.text.symbols import SymbolsVersion
@@ -39,12 +41,18 @@ class Engine:
     def __init__(
         self, semantic: SemanticModel, decoder: Decoder, front: Front, pace: Pace, *, n_together: int = 1
     ) -> None:
-        """An engine of networks that are ready to speak; `n_together` utterances are sounded at once."""
+        """An engine of networks that are ready to speak; `n_together` utterances are sounded at once.
+
+        On a CPU the semantic model is packed: it is of no other use afterwards.
+        """
         self.decoder = decoder
         self.front = front
         self._semantic = semantic
         self._pace = pace
         self._n_together = n_together
+        self.n_bytes = n_bytes_of(semantic) + n_bytes_of(decoder)
+        """The memory of its networks."""
+        pack(semantic)
 
     @classmethod
     def open(
@@ -72,16 +80,6 @@ class Engine:
         n_lanes = n_lanes or lanes_for(device, semantic)
         n_together = 1 if device.type == "cpu" else _SOUNDED_TOGETHER
         return cls(semantic, decoder, front, Pace.for_device(device, n_lanes), n_together=n_together)
-
-    @property
-    def n_bytes(self) -> int:
-        """The memory of its networks."""
-        tensors = (
-            tensor
-            for network in (self._semantic, self.decoder)
-            for tensor in (*network.parameters(), *network.buffers())
-        )
-        return sum(tensor.nbytes for tensor in tensors)
 
     @property
     def n_lanes(self) -> int:
@@ -130,6 +128,11 @@ class Engine:
             heard.append(order)
         else:
             yield from orders.settle(order)
+
+
+def n_bytes_of(network: nn.Module) -> int:
+    """The memory of a network's tensors."""
+    return sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
 
 
 def check_pair(semantic: SemanticModel, decoder: Decoder) -> None:

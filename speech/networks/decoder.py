@@ -27,9 +27,9 @@ UPSTREAM_NAMES = (
     *generator.UPSTREAM_NAMES,
     *quantiser.UPSTREAM_NAMES,
 )
-_TILE = 20 * FRAME_RATE
-"""Frames the generator makes at once on a CPU. Few utterances are longer; shorter tiles hear their
-surroundings too often, and are no faster for it (docs/log.md)."""
+_TILE = 8 * FRAME_RATE
+"""Frames the generator makes at once on a CPU, at most. It is for memory alone, of which a frame takes 1.7 MB
+in float32: most utterances are shorter, and shorter tiles hear their surroundings too often (docs/log.md)."""
 
 UPSTREAM_UNUSED = ("enc_q.*", *quantiser.UPSTREAM_UNUSED)
 
@@ -87,7 +87,8 @@ class Decoder(nn.Module):
         if latents.device.type == "cpu":
             for lane, n in enumerate(n_frames.tolist()):
                 alone = slice(lane, lane + 1)
-                yield self.generator.in_tiles(latents[alone, :, :n], styles[alone], _TILE)[0]
+                tile = -(-n // -(-n // _TILE))  # as few as need be, all of about one size
+                yield self.generator.in_tiles(latents[alone, :, :n], styles[alone], tile)[0]
         else:
             sounds = self.generator(latents, styles, n_frames)  # [B, N]
             for sound, n in zip(sounds, (n_frames * self.generator.hop).tolist(), strict=True):

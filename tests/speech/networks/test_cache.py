@@ -24,13 +24,14 @@ def test_append_writes_each_lane_at_its_own_slot() -> None:
 
 
 def test_grown_cache_holds_what_it_held() -> None:
-    written = cache(poison=True)
-    written.fill(1, torch.tensor([1]), torch.ones(1, 2, 5, 3), torch.ones(1, 2, 5, 3))
-    grown = written.grown(8)
+    grown = cache(poison=True)
+    grown.fill(1, torch.tensor([1]), torch.ones(1, 2, 5, 3), torch.ones(1, 2, 5, 3))
+    keys, values = torch.stack(grown.keys), torch.stack(grown.values)  # [L, B, H, T, K]
+    grown.grow(8)
     assert grown.n_slots == 8
-    assert torch.equal(grown.keys[:, :, :, :5], written.keys)
-    assert torch.equal(grown.values[:, :, :, :5], written.values)
-    assert (grown.keys[:, :, :, 5:] == written.keys[0, 0, 0, 0, 0]).all(), "poison grows too"
+    assert torch.equal(torch.stack(grown.keys)[:, :, :, :5], keys)
+    assert torch.equal(torch.stack(grown.values)[:, :, :, :5], values)
+    assert (torch.stack(grown.keys)[:, :, :, 5:] == keys[0, 0, 0, 0, 0]).all(), "poison grows too"
 
 
 def test_fill_writes_the_lanes_named_alone() -> None:
@@ -41,21 +42,25 @@ def test_fill_writes_the_lanes_named_alone() -> None:
 
 def test_first_is_a_view() -> None:
     whole = cache()
-    whole.first(2).keys.fill_(3)
-    assert whole.keys.sum(dim=(0, 2, 3, 4)).tolist() == [180, 180, 0]
+    for layer in whole.first(2).keys:
+        layer.fill_(3)
+    assert torch.stack(whole.keys).sum(dim=(0, 2, 3, 4)).tolist() == [180, 180, 0]
 
 
 def test_move_copies_a_lane() -> None:
     moved = cache()
-    moved.keys[:, 2] = 1
+    for layer in (*moved.keys, *moved.values):
+        layer[2] = 1
     moved.move(2, 0, 4)
-    assert moved.keys[:, 0, :, :4].eq(1).all()
-    assert not moved.keys[:, 0, :, 4].any()
+    for layer in (*moved.keys, *moved.values):
+        assert layer[0, :, :4].eq(1).all()
+        assert not layer[0, :, 4].any()
 
 
 def test_poison_is_loud_and_finite() -> None:
-    assert (cache(poison=True).values > 1000).all()
-    assert torch.isfinite(cache(poison=True).values).all()
+    values = torch.stack(cache(poison=True).values)
+    assert (values > 1000).all()
+    assert torch.isfinite(values).all()
 
 
 def test_slot_bound_goes_in_steps_and_not_past_the_slots() -> None:
