@@ -21,6 +21,7 @@ from api import (
     narrations,
     reading,
     speech,
+    trainings,
     voices,
 )
 from api.auth import identify
@@ -62,7 +63,7 @@ def create_app(settings: Settings) -> APIFlask:
         AUTO_OPERATION_ID=True,
     )
     _furnish(app, open_office(settings))
-    for room in (narrations, speech, jobs, events, artefacts, voices, health, metrics, reading):
+    for room in (narrations, speech, trainings, jobs, events, artefacts, voices, health, metrics, reading):
         app.register_blueprint(room.blueprint)
     for before in (start_clock, identify, _know_ids):
         app.before_request(before)

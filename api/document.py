@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from apiflask import APIFlask
 
-from api.narrations import IDEMPOTENCY_KEY
+from api.accepting import IDEMPOTENCY_KEY
 from api.shapes import ProblemShape
 from api.speech_request import SpeechRequest
 from api.voice_parts import MOST_PROMPTS, ConsentRequest, VoiceRequest
 from book.stream import STREAMINGS
 from jobs.ids import ID_PATTERN
 from jobs.specs import NarrationRequest
+from jobs.training import MOST_RECORDINGS, TrainingRequest
 from models_store.manifest import NAME
 
 Node = dict[str, Any]
@@ -42,6 +43,12 @@ PROBLEMS: Final = {
         "413": "Longer than the server takes.",
         "415": "Neither JSON nor multipart/form-data.",
         "422": "A field is wrong, or the Idempotency-Key was used for another request.",
+    },
+    ("/v1/trainings", "post"): {
+        "400": "Not even JSON, or not even multipart.",
+        "413": "Longer than the server takes.",
+        "415": "Not multipart/form-data.",
+        "422": "A field or a file will not do, or the Idempotency-Key was used for another request.",
     },
     ("/v1/audio/speech", "post"): {
         "400": "Not even JSON.",
@@ -125,6 +132,7 @@ def complete(given: Any) -> Any:
         for method, operation in operations.items():
             _complete_operation(path, method, operation)
     _describe_narration(document["paths"]["/v1/narrations"]["post"], schemas)
+    _describe_training(document["paths"]["/v1/trainings"]["post"], schemas)
     _describe_speech(document["paths"]["/v1/audio/speech"]["post"], schemas)
     _describe_voice(document["paths"], schemas)
     _describe_job(document["paths"])
@@ -183,6 +191,10 @@ def _describe_narration(operation: Node, schemas: Node) -> None:
             },
         },
     }
+    _describe_acceptance(operation)
+
+
+def _describe_acceptance(operation: Node) -> None:
     operation["responses"]["202"]["headers"] = _HEADERS_ACCEPTED
     operation["responses"]["202"]["links"] = {
         verb: {"operationId": verb, "parameters": {"job_id": "$response.body#/id"}} for verb in _OF_A_JOB
@@ -195,6 +207,34 @@ def _describe_narration(operation: Node, schemas: Node) -> None:
             "schema": {"type": "string", "pattern": f"^{IDEMPOTENCY_KEY}$"},
         }
     )
+
+
+def _describe_training(operation: Node, schemas: Node) -> None:
+    schemas["Training"] = {**_schema(TrainingRequest, schemas), "title": "Training"}
+    file = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
+    parts = {
+        "spec": {"$ref": "#/components/schemas/Training"},
+        "recordings": {
+            "type": "array",
+            "items": file,
+            "minItems": 1,
+            "maxItems": MOST_RECORDINGS,
+            "description": "Any sound files, each with a name of its own.",
+        },
+        "list": {**file, "description": "path|speaker|language|text, a line for each recording, UTF-8."},
+    }
+    form = {
+        "type": "object",
+        "properties": parts,
+        "required": ["spec", "recordings"],
+        "additionalProperties": False,
+    }
+    encoding = {"spec": {"contentType": "application/json"}}
+    operation["requestBody"] = {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": form, "encoding": encoding}},
+    }
+    _describe_acceptance(operation)
 
 
 def _describe_speech(operation: Node, schemas: Node) -> None:

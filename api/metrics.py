@@ -118,6 +118,7 @@ def _families(backlog: Backlog) -> Iterator[Metric]:
         backlog.utterances_done,
     )
     yield CounterMetricFamily("audio_seconds_rendered", "Sound made for all jobs.", backlog.audio_seconds)
+    yield from _energy(backlog)
     yield GaugeMetricFamily("stored_bytes", "Bytes of all stored files.", backlog.stored_bytes)
     yield GaugeMetricFamily(
         "webhook_deliveries_waiting",
@@ -136,6 +137,20 @@ def _families(backlog: Backlog) -> Iterator[Metric]:
             "When a worker last swept.",
             time.time() - backlog.swept_seconds_ago,
         )
+
+
+def _energy(backlog: Backlog) -> Iterator[Metric]:
+    kwh = CounterMetricFamily(
+        "energy_kilowatt_hours", "Used by trainings; source says how it is known.", labels=["source"]
+    )
+    grams = CounterMetricFamily(
+        "carbon_grams", "CO2 equivalent of the energy, where it is known.", labels=["source"]
+    )
+    for source, energy in sorted(backlog.energy_by_source.items()):
+        kwh.add_metric([source], energy.kwh)
+        if energy.grams is not None:
+            grams.add_metric([source], energy.grams)
+    yield from (kwh, grams)
 
 
 def _transitions(backlog: Backlog) -> Metric:

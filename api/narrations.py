@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
-from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, Final
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify, request
+from flask import Response
 
+from api.accepting import accepted, idempotency_key
 from api.auth import needs, principal
 from api.errors import invalid, pointer
 from api.office import the_office
 from api.shapes import JobShape
 from api.uploads import Asked, read_narration
-from jobs.ledger.values import JobView, Stored
+from jobs.ledger.values import Stored
 from jobs.specs import Narration, NarrationSpec, Source
-from jobs.states import JobKind, JobState
+from jobs.states import JobKind
 from models_store.consent import ConsentError
 from models_store.manifest import ManifestError
 from models_store.options import OptionError, lexicon_for, sampling_for
@@ -29,8 +28,6 @@ from models_store.shelf import UnknownVoiceError
 log = logging.getLogger(__name__)
 blueprint = APIBlueprint("narrations", __name__, tag="Narrations")
 
-IDEMPOTENCY_KEY: Final = "[!-~]{1,255}"
-POLL_SECONDS: Final = 2
 MEDIA_TYPE: Final = "application/octet-stream"
 """What a source is stored as: whatever the client says it is, nobody shall open it in a browser."""
 
@@ -44,7 +41,7 @@ def create_narration() -> Response:
     Send JSON with `text`, or multipart/form-data with a `file` (EPUB, HTML, Markdown, plain text, DOCX, PDF)
     and a `spec` part. With an `Idempotency-Key` the same request may be sent again and makes no second job.
     """
-    key = _idempotency_key()
+    key = idempotency_key()
     asked = read_narration()
     tenant_id, digest = principal().tenant_id, _digest(asked)
     earlier = the_office().ledger.jobs.replay(tenant_id, key, digest) if key else None
@@ -83,31 +80,8 @@ def _store(asked: Asked, tenant_id: str) -> Stored:
 
 
 def _accepted(job_id: str, *, replayed: bool) -> Response:
-    """The first answer, the same each time: the job as it was when it was accepted."""
     job = the_office().ledger.jobs.get(principal().tenant_id, job_id)
-    answer = jsonify(JobShape.of(_as_accepted(job)).model_dump(mode="json"))
-    answer.status_code = 202
-    answer.headers["Location"] = f"/v1/jobs/{job_id}"
-    answer.headers["Retry-After"] = str(POLL_SECONDS)
-    if replayed:
-        answer.headers["Idempotency-Replayed"] = "true"
-    return answer
-
-
-def _as_accepted(job: JobView) -> JobView:
-    return replace(
-        job,
-        state=JobState.QUEUED,
-        title=_title(NarrationSpec.model_validate(job.spec)),
-        n_utterances=0,
-        n_utterances_done=0,
-        audio_seconds=0.0,
-        error=None,
-        started_at=None,
-        ended_at=None,
-        eta_seconds=None,
-        goes_on_at=None,
-    )
+    return accepted(job, title=_title(NarrationSpec.model_validate(job.spec)), replayed=replayed)
 
 
 def _title(spec: NarrationSpec) -> str:
@@ -131,13 +105,6 @@ def _check_voice(narration: Narration) -> None:
         raise invalid([{"pointer": "/voice", "detail": detail}]) from error
     except OptionError as error:
         raise invalid([{"pointer": pointer(*error.place), "detail": error.reason}]) from error
-
-
-def _idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not re.fullmatch(IDEMPOTENCY_KEY, key):
-        raise invalid([{"header": "Idempotency-Key", "detail": "1 to 255 ASCII characters, no blanks"}])
-    return key
 
 
 def _digest(asked: Asked) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from jobs.ledger.training_values import ChosenHours, Energy, TrainingProgress
 from jobs.ledger.values import ArtefactView, ChapterView, JobView
 from jobs.states import JobKind, JobState
 from models_store.consent import Consent
@@ -103,6 +104,75 @@ class JobError(BaseModel):
     errors: tuple[JobError, ...] = ()
 
 
+class TrainingShape(Shape):
+    """How far a training has come."""
+
+    stage: str
+    """Which network learns."""
+    updates_done: int
+    updates: int
+    updates_per_second: float | None
+
+    @classmethod
+    def of(cls, progress: TrainingProgress) -> Self:
+        """As it is shown."""
+        return cls(
+            stage=progress.stage,
+            updates_done=progress.updates_done,
+            updates=progress.updates,
+            updates_per_second=progress.updates_per_second,
+        )
+
+
+class EnergyShape(Shape):
+    """What a job has used so far."""
+
+    kwh: float
+    source: Literal["nvml", "rapl", "estimate"]
+    """How it is known: the GPU's own counter, the processor's, or an estimate."""
+    grams_co2e: float | None
+    cost: float | None
+    """In the operator's currency; null where no price is known."""
+
+    @classmethod
+    def of(cls, energy: Energy) -> Self:
+        """As it is shown."""
+        return cls(kwh=energy.kwh, source=energy.source, grams_co2e=energy.grams, cost=energy.cost)
+
+
+class OpeningShape(Shape):
+    """A stretch of time."""
+
+    opens_at: Moment
+    closes_at: Moment
+
+
+class HoursShape(Shape):
+    """When a training shall run, chosen by a signal of carbon or price."""
+
+    openings: tuple[OpeningShape, ...]
+    needed_seconds: float
+    """How long it was expected to take."""
+    meets_deadline: bool
+    saving: float | None
+    """The share of the signal that is saved against starting at once; null where it does not say."""
+    unit: str
+    """Of the signal."""
+
+    @classmethod
+    def of(cls, hours: ChosenHours) -> Self:
+        """As they are shown."""
+        return cls(
+            openings=tuple(
+                OpeningShape(opens_at=rfc3339(start), closes_at=rfc3339(end)) for start, end in hours.openings
+            ),
+            needed_seconds=hours.needed_seconds,
+            meets_deadline=hours.meets_deadline,
+            saving=hours.saving,
+            unit=hours.unit,
+        )
+
+
 class JobSummary(Shape):
     """A job in a list."""
 
@@ -134,6 +204,11 @@ class JobShape(JobSummary):
     artefacts: tuple[ArtefactShape, ...] = ()
     doubtful_takes: int = 0
     """Utterances of the finished chapters that somebody should listen to; `manifest.json` lists them."""
+    training: TrainingShape | None = None
+    """How far a training is; null before its first update, and of narrations."""
+    energy: EnergyShape | None = None
+    hours: HoursShape | None = None
+    """When it shall train; null until that is chosen, and if it waits for no window."""
     links: dict[str, str] = Field(default_factory=dict)
     """What can be done with the job in this state: POST to these; `events` is for GET."""
 
@@ -152,6 +227,9 @@ class JobShape(JobSummary):
             chapters=tuple(map(ChapterShape.of, chapters)),
             artefacts=tuple(ArtefactShape.of(artefact, job.id) for artefact in artefacts),
             doubtful_takes=doubtful_takes,
+            training=None if job.training is None else TrainingShape.of(job.training),
+            energy=None if job.energy is None else EnergyShape.of(job.energy),
+            hours=None if job.hours is None else HoursShape.of(job.hours),
             links=_links(job),
         )
 
@@ -279,11 +357,20 @@ class ProblemShape(BaseModel):
 def shown_spec(spec: dict[str, Any]) -> dict[str, Any]:
     """The spec without what is the house's own or the client's secret."""
     shown = dict(spec)
-    if isinstance(shown.get("source"), dict):
-        shown["source"] = {name: value for name, value in shown["source"].items() if name != "key"}
+    for place in ("source", "listed"):
+        if isinstance(shown.get(place), dict):
+            shown[place] = _without_key(shown[place])
+    if "recordings" in shown:
+        shown["recordings"] = [
+            {**recording, "source": _without_key(recording["source"])} for recording in shown["recordings"]
+        ]
     if isinstance(shown.get("webhook"), dict):
         shown["webhook"] = {"host": urlsplit(str(shown["webhook"].get("url", ""))).hostname}
     return shown
+
+
+def _without_key(source: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in source.items() if name != "key"}
 
 
 def _summary(job: JobView) -> dict[str, Any]:

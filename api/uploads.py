@@ -128,7 +128,7 @@ def _of_book() -> Asked:
     file = cast("HashedFile", book.stream)
     if not file.n_bytes:
         raise invalid([{"pointer": "/file", "detail": "the book file is empty"}])
-    return Asked(spec, file, _plain_name(book))
+    return Asked(spec, file, plain_name(book, "book"))
 
 
 def spec_part() -> bytes:
@@ -149,7 +149,8 @@ def _read_spec(content: bytes) -> NarrationRequest:
         raise invalid_body(error, NarrationRequest) from error
 
 
-def _plain_name(book: FileStorage) -> str:
-    name = (book.filename or "").replace("\\", "/").rpartition("/")[2]
+def plain_name(part: FileStorage, default: str) -> str:
+    """The part's file name, without folders and what cannot be shown."""
+    name = (part.filename or "").replace("\\", "/").rpartition("/")[2]
     shown = "".join(letter for letter in name if letter.isprintable())
-    return shown[-300:].strip() or "book"
+    return shown[-300:].strip() or default

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Final, cast
+from typing import Final, cast
 
 from flask import request
-from pydantic import StringConstraints, ValidationError
+from pydantic import ValidationError
 
 from api.errors import Problem, invalid, invalid_body
 from api.uploads import HashedFile, spec_part
 from jobs.specs import LanguageTag, Line, Spec, VoiceName
+from jobs.training import NewName, Statement, Transcript
 from models_store.adding import NewVoice
-from models_store.consent import MOST_CHARACTERS
 from speech.gpt_sovits.files import DECODER, SEMANTIC
 
 MOST_BYTES: Final = 2_000_000_000
@@ -27,20 +27,11 @@ MOST_PROMPT_BYTES: Final = 50_000_000
 MOST_PROMPTS: Final = 5
 PARTS: Final = ("spec", "prompt", "semantic", "decoder")
 
-_WORDS: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$"  # no control characters, blanks apart
-Statement = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=MOST_CHARACTERS, strip_whitespace=True, pattern=_WORDS),
-]
-Transcript = Annotated[
-    str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True, pattern=_WORDS)
-]
-
 
 class VoiceRequest(Spec):
     """What a new voice shall be. It speaks with the weights of its base, or brings its own."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
+    name: NewName
     """Of yours another name; the name of one you have makes a new version of it."""
     base: VoiceName | None = None
     """The voice whose weights it speaks with; left out when the parts `semantic` and `decoder` are sent."""

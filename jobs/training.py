@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, ValidationInfo, field_validator
 
-from jobs.errors import SettingsError
+from jobs.errors import JobsError, SettingsError
 from jobs.schedule.windows import Window
 from jobs.specs import LanguageTag, Line, Source, Spec, VoiceName, Webhook
 
-MOST_RECORDINGS: Final = 1_000
+MOST_RECORDINGS: Final = 500
 MOST_STATEMENT_CHARACTERS: Final = 4_000
 
 _WORDS: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$"  # no control characters, blanks apart
@@ -101,11 +101,22 @@ class Training(Spec):
                 raise ValueError(str(error).removeprefix("window: ")) from error
         return windows
 
-    @model_validator(mode="after")
-    def _waits_for_something(self) -> Self:
-        if self.when == "now" and (self.windows or self.deadline is not None):
-            raise ValueError('"when": "now" waits for nothing: leave out windows and deadline')
-        return self
+    @field_validator("windows", "deadline")
+    @classmethod
+    def _wait_for_something(cls, value: object, given: ValidationInfo) -> object:
+        if value and given.data.get("when") == "now":
+            raise ValueError('does not go with "when": "now", which waits for nothing')
+        return value
+
+
+class WordsError(JobsError):
+    """What is said to be said in the recordings does not fit them; the message names the field."""
+
+    def __init__(self, number: int | None, reason: str) -> None:
+        self.place = ("words",) if number is None else ("words", str(number), "recording")
+        """The field within the spec."""
+        self.reason = reason
+        super().__init__(f"{'.'.join(self.place)}: {reason}")
 
 
 class Words(Spec):
@@ -127,19 +138,18 @@ class TrainingRequest(Training):
         """The spec to store with the job, once the recordings lie in the object store.
 
         Raises:
-            ValueError: words are given for a recording that is not there, or twice, or a list too; the
-                message names the place.
+            WordsError: words are given for a recording that is not there, or twice, or a list too.
         """
         by_name = {source.name: source for source in sources}
         said: dict[str, Words] = {}
         for number, words in enumerate(self.words):
             if words.recording not in by_name:
-                raise ValueError(f"words.{number}.recording: there is no recording {words.recording!r}")
+                raise WordsError(number, f"there is no recording {words.recording!r}")
             if words.recording in said:
-                raise ValueError(f"words.{number}.recording: {words.recording!r} is named twice")
+                raise WordsError(number, f"{words.recording!r} is named twice")
             said[words.recording] = words
         if said and listed is not None:
-            raise ValueError("words: either words or a list file, not both")
+            raise WordsError(None, "either words or a list file, not both")
         recordings = tuple(
             Recording(
                 source=source,

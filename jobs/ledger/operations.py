@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import case, func, or_, select, text, update
 
 from jobs.ledger.database import Database
+from jobs.ledger.training_values import Energy
 from jobs.ledger.windows import is_due
 from jobs.settings import Settings
 from jobs.states import JobState, StepState
@@ -31,6 +32,8 @@ class Backlog:
     """Utterances that have their take, reused ones too, over all jobs that still exist."""
     audio_seconds: float
     """Sound of all takes made so far, over all jobs that still exist."""
+    energy_by_source: dict[str, Energy]
+    """How it is known -> what all jobs that still exist have used, as certain as its least certain part."""
     stored_bytes: int
     deliveries_by_state: dict[str, int]
     swept_seconds_ago: float | None
@@ -110,6 +113,10 @@ class Operations:
                 select(Delivery.state, func.count().label("n_deliveries")).group_by(Delivery.state)
             ).all()
             swept_at = tx.execute(select(Sweep.swept_at).where(Sweep.name == "sweep")).scalar_one_or_none()
+            used = tx.execute(select(Job.energy).where(Job.energy.is_not(None))).scalars().all()
+        energy: dict[str, Energy] = {}
+        for each in filter(None, map(Energy.of, used)):
+            energy[each.source] = each if each.source not in energy else energy[each.source].plus(each)
         jobs_started: Counter[str] = Counter()
         for row in jobs:
             jobs_started[row.kind] += row.n_started
@@ -121,6 +128,7 @@ class Operations:
             utterances_waiting=int(waiting or 0),
             utterances_done=sum(int(row.n_done) for row in jobs),
             audio_seconds=sum((float(row.audio_seconds) for row in jobs), 0.0),
+            energy_by_source=energy,
             stored_bytes=int(stored),
             deliveries_by_state={row.state: row.n_deliveries for row in deliveries},
             swept_seconds_ago=None if not swept_at else max(0.0, now - swept_at),
