@@ -2,9 +2,9 @@
 
 Lanes run free one by one; each asks for the next utterance. Jobs of a higher priority go first, jobs of one
 priority share the tokens evenly, and within a job the longest goes first, so that the short ones fill the
-end. Whatever has waited longer than the patience goes before all of that, oldest first: nothing starves.
-(So add what has been claimed, not a whole book: waiting begins here.)
-What is being decoded never reserves more slots of the cache than the budget.
+end: the longest of all, or of so many as came first. Whatever has waited longer than the patience goes before
+all of that, oldest first: nothing starves. (So add what has been claimed, not a whole book: waiting begins
+here.) What is being decoded never reserves more slots of the cache than the budget.
 
 Times are seconds of whichever clock the caller has; tests simulate one.
 """
@@ -12,6 +12,7 @@ Times are seconds of whichever clock the caller has; tests simulate one.
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -43,25 +44,46 @@ class Waiting:
 
 @dataclass(slots=True)
 class _Job:
-    """The utterances of one job, in two orders; those admitted are skipped when they come up."""
+    """The utterances of one job, in two orders; those admitted are skipped when they come up.
+
+    Those that are `later` are not among the longest yet, however long they are.
+    """
 
     priority: int
     n_served: int
     """Tokens admitted so far, or as good as: a newcomer starts level with those who are here."""
     longest: list[tuple[int, int, Waiting]] = field(default_factory=list)
     oldest: deque[Waiting] = field(default_factory=deque)
+    later: deque[Waiting] = field(default_factory=deque)
+    n_compared: int = 0
+    """How many of those that wait are among the longest."""
 
 
 class Schedule:
     """Who waits and who is being decoded."""
 
-    def __init__(self, budget_slots: int, patience_seconds: float = 60.0) -> None:
-        self._budget_slots = budget_slots
+    def __init__(
+        self,
+        budget_slots: int | None = None,
+        patience_seconds: float = 60.0,
+        *,
+        n_compared: int | None = None,
+    ) -> None:
+        """A schedule for whom nobody waits yet.
+
+        Args:
+            budget_slots: the most that may be reserved at once; None is no limit.
+            patience_seconds: who has waited longer goes first.
+            n_compared: of so many of a job, those that came first, the longest goes first; None: of all. With
+                few, what was added together is about done together; twice the lanes fill the end as well.
+        """
+        self._budget_slots = math.inf if budget_slots is None else budget_slots
         self._patience_seconds = patience_seconds
+        self._n_compared = math.inf if n_compared is None else n_compared
         self._jobs: dict[tuple[str, int], _Job] = {}
         self._waiting: set[str] = set()
         self._decoding: dict[str, int] = {}
-        self._n_added = 0
+        self._n_lined_up = 0
         self._n_reserved = 0
 
     def __len__(self) -> int:
@@ -88,10 +110,9 @@ class Schedule:
             if utterance.key in self._waiting or utterance.key in self._decoding:
                 raise SpeechError(f"{utterance.key}: waits already")
             job = self._job_of(utterance)
-            heapq.heappush(job.longest, (-utterance.n_expected, self._n_added, utterance))
             job.oldest.append(utterance)
+            job.later.append(utterance)
             self._waiting.add(utterance.key)
-            self._n_added += 1
 
     def admit(self, now_seconds: float) -> Waiting | None:
         """The next utterance to decode; None where nothing waits, or the budget must first recover."""
@@ -130,18 +151,26 @@ class Schedule:
             yield job.longest[0][2]
 
     def _prune(self, job: _Job) -> bool:
-        """Forgets those admitted that have come up in the job's orders; whether anybody is left."""
+        """Forgets those admitted that have come up in the job's orders, and has later ones compared in their
+        place; whether anybody is left."""
         while job.oldest and job.oldest[0].key not in self._waiting:
             job.oldest.popleft()
         while job.longest and job.longest[0][2].key not in self._waiting:
             heapq.heappop(job.longest)
+        while job.later and job.n_compared < self._n_compared:
+            utterance = job.later.popleft()
+            heapq.heappush(job.longest, (-utterance.n_expected, self._n_lined_up, utterance))
+            self._n_lined_up += 1
+            job.n_compared += 1
         return bool(job.oldest)
 
     def _take(self, utterance: Waiting) -> None:
         self._waiting.remove(utterance.key)
         self._decoding[utterance.key] = utterance.n_slots
         self._n_reserved += utterance.n_slots
-        self._jobs[utterance.job, utterance.priority].n_served += utterance.n_expected
+        job = self._jobs[utterance.job, utterance.priority]
+        job.n_served += utterance.n_expected
+        job.n_compared -= 1
 
 
 class LengthBuckets:

@@ -1,24 +1,31 @@
 """The synthesize step: chunks of one weights digest, from whatever jobs, spoken through one voice's lanes.
 
-While lanes run free, more chunks of the same weights are claimed; a chunk whose takes are complete is stored
-and finished at once. Of a chunk whose window closes nothing more is begun: what is in lanes is finished, and
-it goes back with what is spoken. A claim that an earlier attempt got nowhere with is spoken in
-`worker.careful` instead.
+The longest of what waits go first, so that the lanes end together (`speech.schedule`). While lanes run free,
+more chunks of the same weights are claimed; a chunk whose takes are complete is stored and finished at once.
+Of a chunk whose window closes nothing more is begun: what is in lanes is finished, and it goes back with
+what is spoken. A claim that an earlier attempt got nowhere with is spoken in `worker.careful` instead.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from jobs.ledger.values import Claim
 from models_store.scripts import Script
 from speech.errors import BadTakeError, UnreadableTextError
+from speech.schedule import Schedule, Waiting
+from speech.text.script import expect_seconds
+from speech.units import TOKEN_RATE
 from speech.voice import Request, Take, Voice
 from worker.chunks import Chunk, close_chunk, lay_aside, open_chunk, return_chunk
 from worker.errors import describe
 from worker.urgent import Meter
 from worker.workshop import Workshop
+
+PATIENCE_SECONDS: Final = 300.0
+"""An utterance that has waited for a lane so long goes before longer ones."""
 
 Claimer = Callable[[], list[Claim]]
 """More chunks of the weights in use, or none."""
@@ -58,7 +65,13 @@ class Synthesis:
         self._voice = voice
         self._voice_name = voice_name
         self._claim_more = claim_more
-        self._waiting: deque[tuple[Chunk, int]] = deque()
+        # Twice as many as there are lanes are enough for the lanes to end together, and few enough for chunks
+        # to be done about one after another. A voice of one lane speaks them in order.
+        self._has_lanes = voice.n_lanes > 1
+        n_compared = 2 * voice.n_lanes if self._has_lanes else 1
+        self._schedule = Schedule(patience_seconds=PATIENCE_SECONDS, n_compared=n_compared)
+        self._waiting: dict[str, tuple[Chunk, int]] = {}
+        """What the schedule calls it -> what waits for a lane, as it came."""
         self._in_lanes: dict[str, list[tuple[Chunk, int]]] = {}
         """Digest -> who waits for the take; two equal sentences are spoken once."""
         self._over: dict[int, Chunk] = {}
@@ -82,14 +95,33 @@ class Synthesis:
         self._part_with_rest()
 
     def _take_in(self, claims: list[Claim]) -> None:
-        self._waiting.extend(self._open(claims, self.others))
+        self._line_up(self._open(claims, self.others))
 
     def _let_in_urgent(self) -> None:
         """Speeches go to the head of the line, unless one waits there already."""
-        if self._waiting and self._waiting[0][0].claim.is_urgent:
+        if _are_urgent(list(self._waiting.values())):
             return
         claims = self._claim_urgent(self._voice.n_lanes, not self._waiting)
-        self._waiting.extendleft(reversed(self._open(claims, self.detour)))
+        self._line_up(self._open(claims, self.detour))
+
+    def _line_up(self, entries: Iterable[tuple[Chunk, int]]) -> None:
+        """Has utterances wait for a lane. Those of a speech keep their order: somebody listens already."""
+        now = time.monotonic()
+        for chunk, index in entries:
+            claim = chunk.claim
+            key = f"{claim.step_id}/{claim.epoch}/{index}"
+            job = key if claim.is_urgent else claim.job_id if self._has_lanes else ""
+            n_expected = max(1, round(expect_seconds(chunk.script.utterances[index].text) * TOKEN_RATE))
+            self._waiting[key] = (chunk, index)
+            self._schedule.add([Waiting(key, job, 0, n_expected, claim.priority, now)])
+
+    def _next_in_line(self) -> tuple[Chunk, int] | None:
+        """What is to be spoken next; None where nothing waits."""
+        waiting = self._schedule.admit(time.monotonic())
+        if waiting is None:
+            return None
+        self._schedule.retire(waiting.key)  # the lanes have room of their own: there is no budget
+        return self._waiting.pop(waiting.key)
 
     def _open(self, claims: list[Claim], for_others: list[Claim]) -> list[tuple[Chunk, int]]:
         """What is to be spoken of these chunks; those that this synthesis cannot speak go to the list."""
@@ -122,9 +154,10 @@ class Synthesis:
                 return
             if not self._waiting and not self.others:
                 self._take_in(self._claim_more())
-            if not self._waiting:
+            entry = self._next_in_line()
+            if entry is None:
                 return
-            chunk, index = self._waiting.popleft()
+            chunk, index = entry
             request = chunk.script.request(index)
             if not self._is_wanted(chunk) or request.key in chunk.spoken:
                 continue
@@ -172,7 +205,7 @@ class Synthesis:
             chunk.refused[index] = describe(error, chapter_index=place, utterance_index=index)
             self._settle(chunk)
         for waiters in self._in_lanes.values():
-            self._waiting.extendleft(reversed(waiters))
+            self._line_up(waiters)
         self._in_lanes.clear()
 
     def _return_over(self) -> None:
@@ -190,14 +223,14 @@ class Synthesis:
         if self._workshop.watch.stopping or not self.detour:
             self._return_rest()
             return
-        for chunk in {chunk.claim.step_id: chunk for chunk, _ in self._waiting}.values():
+        for chunk in {chunk.claim.step_id: chunk for chunk, _ in self._waiting.values()}.values():
             if self._is_wanted(chunk) and lay_aside(self._workshop, chunk):
                 self.rest.append(chunk.claim)
 
     def _return_rest(self) -> None:
         """Gives back the chunks that were not completed, with the takes they have."""
         begun = (entry for lane in self._in_lanes.values() for entry in lane)
-        rest = {chunk.claim.step_id: chunk for chunk, _ in (*self._waiting, *begun)} | self._over
+        rest = {chunk.claim.step_id: chunk for chunk, _ in (*self._waiting.values(), *begun)} | self._over
         for chunk in rest.values():
             if self._is_wanted(chunk):
                 return_chunk(self._workshop, chunk)

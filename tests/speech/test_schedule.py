@@ -16,8 +16,6 @@ from speech.bench.corpus import sentences
 from speech.errors import SpeechError
 from speech.schedule import LengthBuckets, Schedule, Waiting
 
-EVERYTHING = 10**9
-
 
 @dataclass
 class Machine:
@@ -69,8 +67,14 @@ def corpus(job: str = "book", n: int = 2000, **fields: object) -> list[Waiting]:
     ]
 
 
-def machine_with(*utterances: Iterable[Waiting], n_lanes: int = 128, **options: float) -> Machine:
-    schedule = Schedule(int(options.pop("budget_slots", EVERYTHING)), **options)
+def machine_with(
+    *utterances: Iterable[Waiting],
+    n_lanes: int = 128,
+    budget_slots: int | None = None,
+    patience_seconds: float = 60.0,
+    n_compared: int | None = None,
+) -> Machine:
+    schedule = Schedule(budget_slots, patience_seconds, n_compared=n_compared)
     for some in utterances:
         schedule.add(some)
     return Machine(schedule, n_lanes)
@@ -96,6 +100,33 @@ def test_longest_goes_first_within_a_job() -> None:
     assert [utterance.n_expected for utterance in admitted] == sorted(
         (utterance.n_expected for utterance in corpus(n=300)), reverse=True
     )
+
+
+@pytest.mark.parametrize("n_lanes", [8, 12, 32, 128])
+def test_comparing_twice_as_many_as_there_are_lanes_fills_the_end_as_well(n_lanes: int) -> None:
+    """As a worker does, whose expectations are wrong by up to a quarter too."""
+    machine = machine_with(corpus(), n_lanes=n_lanes, n_compared=2 * n_lanes)
+    wrong = {utterance.key: i % 51 - 25 for i, utterance in enumerate(corpus())}
+    machine.n_tokens = lambda utterance: max(1, utterance.n_expected * (100 + wrong[utterance.key]) // 100)
+    assert machine.run().waste <= 0.05
+    place = {utterance.key: i for i, utterance in enumerate(corpus())}
+    assert all(place[each.key] < nth + 2 * n_lanes for nth, each in enumerate(machine.admitted)), (
+        "the book is not begun everywhere at once"
+    )
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(1, 9))
+def test_of_those_compared_the_longest_goes_first(lengths: list[int], n_compared: int) -> None:
+    schedule = Schedule(n_compared=n_compared)
+    schedule.add(Waiting(str(i), "book", 1, n) for i, n in enumerate(lengths))
+    left = list(enumerate(lengths))
+    for _ in lengths:
+        expected = max(left[:n_compared], key=lambda entry: (entry[1], -entry[0]))
+        waiting = schedule.admit(0.0)
+        assert waiting is not None
+        assert waiting.key == str(expected[0])
+        left.remove(expected)
+    assert schedule.admit(0.0) is None
 
 
 def test_jobs_share_the_tokens_evenly_and_a_newcomer_starts_level() -> None:
