@@ -70,7 +70,7 @@ class Settings(BaseModel):
     max_losses: Count = 10
     """How often a step is taken up whose worker vanished: whoever kills workers does no harm to a book."""
     hang_seconds: Positive = 120
-    """A worker that makes no take for so long ends itself; its lease lapses."""
+    """A worker that gets no further for so long ends itself; its lease lapses."""
     memory_gigabytes: Positive | None = None
     """Limit of a worker process; the default is three quarters of the machine's memory."""
     voice_cache_gigabytes: Positive | None = None

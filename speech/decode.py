@@ -172,6 +172,7 @@ def decode(
     pace: Pace,
     *,
     watch: Callable[[Beat], None] | None = None,
+    on_look: Callable[[], None] | None = None,
     poison: bool = False,
 ) -> Iterator[SemanticTake]:
     """Takes, each as soon as it is done, exactly one for each request pulled; free lanes pull.
@@ -181,6 +182,7 @@ def decode(
         requests: pulled from whenever lanes are free.
         pace: how the work is shared out.
         watch: told of every beat; for measuring.
+        on_look: called at every look at which lanes have ended: the work gets further.
         poison: for tests, see `Lanes.empty`.
 
     Raises:
@@ -221,6 +223,8 @@ def decode(
             n_drawn = int(view.n_drawn.sum()) - n_before
             seconds = time.perf_counter() - admitted
             watch(Beat(len(busy), pace.look_every, n_drawn, admitted - began, seconds))
+        if on_look:
+            on_look()
         if any(done):
             yield from (take_of(view, lane, busy[lane]) for lane, is_done in enumerate(done) if is_done)
             close_gaps(lanes, done, busy, filled)

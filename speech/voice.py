@@ -8,7 +8,7 @@ neighbours, the order, the lane or the machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -107,6 +107,17 @@ class Weights(Protocol):
     def close(self) -> None:
         """Gives back memory and devices, the voices' too."""
         ...
+
+
+@runtime_checkable
+class Working(Protocol):
+    """A voice whose takes may be long in coming, and which tells meanwhile that it gets further.
+
+    So whoever ends a process that hangs need not know how long a take may last, or how slow the machine is.
+    """
+
+    on_beat: Callable[[], None]
+    """Called at least once for each second of sound that is decoded, in the thread that speaks."""
 
 
 @runtime_checkable

@@ -18,6 +18,7 @@ from speech.errors import BadTakeError, UnreadableTextError
 from speech.voice import Take, Voice
 from worker.chunks import Chunk, close_chunk, keep_spoken, open_chunk, return_chunk
 from worker.errors import describe
+from worker.pulse import heard_by
 from worker.workshop import Workshop
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def synthesize_carefully(workshop: Workshop, voice: Voice, claim: Claim) -> None
     """Does the step; on a stop, or when its window closes, gives it back with what is spoken so far."""
     chunk = open_chunk(workshop, claim)
     try:
-        with workshop.watch.progress() as got_further:
+        with workshop.watch.progress() as got_further, heard_by(voice, got_further):
             for index in chunk.missing:
                 if workshop.watch.stopping or workshop.watch.is_over(claim):
                     return_chunk(workshop, chunk)

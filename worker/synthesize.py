@@ -21,6 +21,7 @@ from speech.units import TOKEN_RATE
 from speech.voice import Request, Take, Voice
 from worker.chunks import Chunk, close_chunk, lay_aside, open_chunk, return_chunk
 from worker.errors import describe
+from worker.pulse import heard_by
 from worker.urgent import Meter
 from worker.workshop import Workshop
 
@@ -81,7 +82,7 @@ class Synthesis:
     def run(self, claims: list[Claim]) -> None:
         """Speaks these chunks and all that can be claimed meanwhile; on a stop, keeps what is spoken."""
         self._take_in(claims)
-        with self._workshop.watch.progress() as got_further:
+        with self._workshop.watch.progress() as got_further, heard_by(self._voice, got_further):
             while self._waiting or self._in_lanes:
                 try:
                     for take in self._voice.speak(self._requests()):

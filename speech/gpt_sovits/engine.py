@@ -5,7 +5,7 @@ Prompts come with the requests, so voices that share weights can share the lanes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -86,8 +86,10 @@ class Engine:
         """How many requests it has in hand at once: in the lanes, and waiting to be sounded together."""
         return self._pace.n_lanes + self._n_together - 1
 
-    def speak(self, asked: Iterator[Asked]) -> Iterator[Take]:
+    def speak(self, asked: Iterator[Asked], on_beat: Callable[[], None] | None = None) -> Iterator[Take]:
         """Takes, each as soon as it is done, exactly one for each request pulled; free lanes pull.
+
+        `on_beat` is called every few ticks and after each sound.
 
         A doubtful take goes back into the lanes for another, up to `RETAKES` times. A request that cannot be
         spoken raises after all others in hand were; its key is in the error's notes.
@@ -99,18 +101,20 @@ class Engine:
         heard: list[Order] = []  # whose tokens are worth sounding
         is_busy = True
         while is_busy:
-            for tokens in decode(self._semantic, orders, self._pace):
+            for tokens in decode(self._semantic, orders, self._pace, on_look=on_beat):
                 order = orders.find(tokens.key)
                 order.hear_tokens(tokens)
                 yield from self._move_on(order, orders, heard)
                 if len(heard) >= self._n_together:
-                    yield from self._sound(orders, heard)
-            yield from self._sound(orders, heard)
+                    yield from self._sound(orders, heard, on_beat)
+            yield from self._sound(orders, heard, on_beat)
             is_busy = orders.may_have_more
         if orders.error is not None:
             raise orders.error
 
-    def _sound(self, orders: Orders, heard: list[Order]) -> Iterator[Take]:
+    def _sound(
+        self, orders: Orders, heard: list[Order], on_beat: Callable[[], None] | None
+    ) -> Iterator[Take]:
         """Makes the best attempts of these orders sound, and moves them on."""
         while heard:
             together = heard[: self._n_together]
@@ -118,6 +122,8 @@ class Engine:
             sounds = self.decoder.speak([order.sound_request() for order in together])
             for order, sound in zip(together, sounds, strict=True):
                 order.hear_sound(sound)
+                if on_beat:
+                    on_beat()
                 yield from self._move_on(order, orders, heard)
 
     def _move_on(self, order: Order, orders: Orders, heard: list[Order]) -> Iterator[Take]:

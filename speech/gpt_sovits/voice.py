@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import torch
@@ -36,6 +36,8 @@ class GptSovitsVoice:
         self._engine: Engine | None = engine
         self._prompt = prompt
         self._weights_digest = weights_digest
+        self.on_beat: Callable[[], None] = _nothing
+        """Called while it speaks, every few ticks and after each sound: `speech.voice.Working`."""
 
     @property
     def weights_digest(self) -> str:
@@ -49,7 +51,7 @@ class GptSovitsVoice:
 
     def speak(self, requests: Iterator[Request]) -> Iterator[Take]:
         """Takes as `speech.voice.Voice` has them; `Engine.speak` says more."""
-        return self._open_engine().speak((request, self._prompt) for request in requests)
+        return self._open_engine().speak(((request, self._prompt) for request in requests), self._beat)
 
     def close(self) -> None:
         """Gives back the networks' memory, unless other voices speak with them."""
@@ -57,10 +59,17 @@ class GptSovitsVoice:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
+    def _beat(self) -> None:
+        self.on_beat()  # whoever watches may have changed since the speaking began
+
     def _open_engine(self) -> Engine:
         if self._engine is None:
             raise VoiceError("the voice is closed")
         return self._engine
+
+
+def _nothing() -> None:
+    pass
 
 
 class GptSovitsWeights:

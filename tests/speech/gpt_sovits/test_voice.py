@@ -22,7 +22,7 @@ from speech.text.lexicon import Entry
 from speech.text.phonemes import phonemise
 from speech.text.utterance import Span
 from speech.units import SAMPLE_RATE, TOKEN_RATE
-from speech.voice import Request, Take, Voice
+from speech.voice import Request, Take, Voice, Working
 from tests.speech.gpt_sovits.toys import SENTENCES, request, source_of, write_recording, write_weights
 
 VERSIONS = ("v1", "v2", "v2Pro", "v2ProPlus")
@@ -73,6 +73,21 @@ def test_sixteen_together_sound_as_they_do_alone(toy_shelf: Path) -> None:
     assert {bool(take.doubts) for take in together.values()} == {True, False}, "some were taken again"
     for one in SIXTEEN:
         assert_same(together[one.key], say(single, one))
+
+
+def test_a_voice_tells_that_it_gets_further_while_no_take_is_done(voice: GptSovitsVoice) -> None:
+    assert isinstance(voice, Working)
+    beats: list[int] = []  # how many takes were done at each
+    seconds: list[float] = []
+    before, voice.on_beat = voice.on_beat, lambda: beats.append(len(seconds))
+    try:
+        for take in voice.speak(iter(SIXTEEN[:2])):
+            seconds.append(take.samples.size / SAMPLE_RATE)  # noqa: PERF401 - the beats count them meanwhile
+    finally:
+        voice.on_beat = before
+    assert set(beats) == {0, 1}
+    assert beats.count(0) > 1
+    assert len(beats) >= max(seconds)
 
 
 def test_order_and_company_do_not_matter(voice: GptSovitsVoice) -> None:
