@@ -4,26 +4,27 @@ Admit, prefill, draw, tick, retire. A lane that ends is refilled from the reques
 no lane waits for the longest of its batch. What a lane draws depends on its request alone: attention is
 masked, noise is keyed by the request, and every lane counts its own ticks.
 
-State is a value, `Lanes`, with its schema at its head. Busy lanes are always the first ones, so that a tail
-of few lanes costs what few lanes cost. Logits, noise and sampling are float32 whatever the model's weights.
+State is a value, `Lanes`, with its schema at its head. Logits, noise and sampling are float32 whatever the
+model's weights.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import islice
 
 import torch
 from torch import Tensor
 
 from speech.errors import SpeechError
-from speech.networks.cache import KVCache, slot_bound
+from speech.lanes import Lanes
 from speech.networks.config import SemanticConfig
 from speech.networks.semantic import Prefix, SemanticModel
-from speech.noise import SEED_WORDS, seed_of, token_noise
-from speech.sampling import Knobs, TokenSampling, draw
+from speech.noise import seed_of
+from speech.sampling import TokenSampling
+from speech.ticks import Ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Pace:
     """Ticks between two looks at which lanes have ended. A look waits for the device."""
     slots_step: int = 256
     """The cache grows by so many slots when a lane needs more; at least `n_slots`: it never has to."""
+    in_buckets: bool = False
+    """Whether lanes and slots go in few sizes, each a captured graph on a GPU; the cache must not grow then."""
 
     @classmethod
     def for_device(cls, device: torch.device, n_lanes: int) -> Pace:
@@ -97,74 +100,6 @@ class Beat:
     tick_seconds: float
 
 
-@dataclass(slots=True)
-class Lanes:
-    """What the device knows of B lanes. They hold at most S tokens, of a vocabulary of V."""
-
-    logits: Tensor  # float32[B, V] of the token to be drawn next
-    drawn: Tensor  # int64[B, S]    tokens drawn, the first n_drawn of them valid
-    n_drawn: Tensor  # int64[B]
-    limit: Tensor  # int64[B]       n_drawn at which the lane is stopped
-    slot: Tensor  # int64[B]        where the cache takes the next token
-    position: Tensor  # int64[B]    the next token's place in the run of tokens, prompt included
-    seen: Tensor  # bool[B, V]      tokens that have occurred, prompt included
-    seed: Tensor  # int64[B, 3]
-    is_ended: Tensor  # bool[B]     the model ended it
-    is_done: Tensor  # bool[B]      ended, or stopped at its limit
-    cache: KVCache
-
-    @classmethod
-    def empty(cls, config: SemanticConfig, pace: Pace, like: Tensor, *, poison: bool = False) -> Lanes:
-        """Lanes that nobody uses yet; `poison` fills the cache with what no lane may ever read."""
-        n, vocabulary = pace.n_lanes, config.n_tokens
-        n_slots = min(pace.slots_step, pace.n_slots)
-
-        def numbers(*shape: int) -> Tensor:
-            return torch.zeros(n, *shape, dtype=torch.int64, device=like.device)
-
-        def flags(*shape: int) -> Tensor:
-            return torch.zeros(n, *shape, dtype=torch.bool, device=like.device)
-
-        return cls(
-            logits=torch.zeros(n, vocabulary, device=like.device),
-            drawn=numbers(pace.n_slots),
-            n_drawn=numbers(),
-            limit=numbers(),
-            slot=numbers(),
-            position=numbers(),
-            seen=flags(vocabulary),
-            seed=numbers(SEED_WORDS),
-            is_ended=flags(),
-            is_done=flags(),
-            cache=KVCache.empty(config, n, n_slots, like, poison=poison),
-        )
-
-    @property
-    def n_slots(self) -> int:
-        """Slots that a lane may come to hold, however many the cache has by now."""
-        return self.drawn.shape[1]
-
-    def make_room(self, n_slots: int, step: int) -> None:
-        """Grows the cache where it has fewer than `n_slots`."""
-        if n_slots > self.cache.n_slots:
-            self.cache.grow(slot_bound(n_slots, self.n_slots, step))
-
-    def first(self, n: int) -> Lanes:
-        """Views of the first `n` lanes; what is written to them is written here."""
-        rows = {name: getattr(self, name)[:n] for name in _ROWS}
-        return Lanes(**rows, cache=self.cache.first(n))
-
-    def move(self, source: int, target: int, n_slots: int) -> None:
-        """Copies lane `source`, of which `n_slots` slots matter, over lane `target`."""
-        for name in _ROWS:
-            tensor: Tensor = getattr(self, name)
-            tensor[target] = tensor[source]
-        self.cache.move(source, target, n_slots)
-
-
-_ROWS = tuple(field.name for field in fields(Lanes) if field.name != "cache")
-
-
 @torch.inference_mode()
 def decode(
     model: SemanticModel,
@@ -188,13 +123,12 @@ def decode(
     Raises:
         SpeechError: a request is empty or does not fit the model or the slots; the message names its key.
     """
-    like = model.head.weight
-    lanes = Lanes.empty(model.config, pace, like, poison=poison)
+    n_cached = min(pace.slots_step, pace.n_slots)
+    lanes = Lanes.empty(model.config, pace.n_lanes, pace.n_slots, n_cached, model.head.weight, poison=poison)
+    ticks = Ticks(model, lanes, pace.look_every, in_buckets=pace.in_buckets)
     busy: list[SemanticRequest] = []  # the requests of lanes 0, 1, ...
-    filled: list[
-        int
-    ] = []  # slots of each busy lane that may be filled: a bound the host knows without a look
-    knobs: Knobs | None = None
+    filled: list[int] = []  # slots of each that may be filled: a bound the host knows without a look
+    has_changed = False
     while True:
         newcomers = list(islice(requests, pace.n_lanes - len(busy)))
         began = time.perf_counter()
@@ -208,16 +142,13 @@ def decode(
             filled += [request.n_prefix for request in group]
         if not busy:
             return
-        if newcomers or knobs is None:
-            knobs = Knobs.of([request.sampling for request in busy], like.device)
+        if newcomers or has_changed:
+            ticks.settle([request.sampling for request in busy])
         lanes.make_room(min(max(filled) + pace.look_every, pace.n_slots), pace.slots_step)
         view = lanes.first(len(busy))
         admitted = time.perf_counter()
         n_before = int(view.n_drawn.sum()) if watch else 0
-        for _ in range(pace.look_every):
-            draw_tokens(view, knobs)
-            filled = [min(n + 1, pace.n_slots) for n in filled]
-            tick(model, view, filled)
+        filled = ticks.run(filled)
         done = view.is_done.tolist()  # the look
         if watch:
             n_drawn = int(view.n_drawn.sum()) - n_before
@@ -225,10 +156,10 @@ def decode(
             watch(Beat(len(busy), pace.look_every, n_drawn, admitted - began, seconds))
         if on_look:
             on_look()
-        if any(done):
+        has_changed = any(done)
+        if has_changed:
             yield from (take_of(view, lane, busy[lane]) for lane, is_done in enumerate(done) if is_done)
             close_gaps(lanes, done, busy, filled)
-            knobs = None
 
 
 def admit(model: SemanticModel, lanes: Lanes, newcomers: Sequence[SemanticRequest], *, first: int) -> None:
@@ -257,30 +188,6 @@ def admit(model: SemanticModel, lanes: Lanes, newcomers: Sequence[SemanticReques
         lanes.seen[row, request.prompt.to(device)] = True
 
 
-def draw_tokens(lanes: Lanes, knobs: Knobs) -> None:
-    """Draws a token in every lane from its logits, and notes which lanes end. The host does not wait."""
-    noise = token_noise(lanes.seed, lanes.n_drawn[:, None], lanes.logits.shape[1])[:, 0]  # [B, V]
-    token, is_end = draw(lanes.logits, lanes.seen, lanes.n_drawn, knobs, noise)
-    lanes.is_ended |= is_end & ~lanes.is_done
-    lanes.is_done |= is_end
-    place = lanes.n_drawn.clamp_max(lanes.drawn.shape[1] - 1)[
-        :, None
-    ]  # a done lane overwrites what nobody reads
-    lanes.drawn.scatter_(1, place, token[:, None])
-    lanes.seen.scatter_(1, token[:, None], True)
-    lanes.n_drawn += ~lanes.is_done
-    lanes.is_done |= lanes.n_drawn >= lanes.limit
-
-
-def tick(model: SemanticModel, lanes: Lanes, n_slots: Sequence[int]) -> None:
-    """Feeds every lane the token it has drawn, and leaves the logits of the next; done lanes stand still."""
-    newest = (lanes.n_drawn - 1).clamp_min(0)[:, None]
-    token = lanes.drawn.gather(1, newest)[:, 0]  # [B]
-    lanes.logits.copy_(model.tick(token, lanes.position, lanes.slot, lanes.cache, n_slots))
-    lanes.slot += ~lanes.is_done
-    lanes.position += ~lanes.is_done
-
-
 def take_of(lanes: Lanes, lane: int, request: SemanticRequest) -> SemanticTake:
     """What a lane that is done has drawn."""
     tokens = lanes.drawn[lane, : int(lanes.n_drawn[lane])].to("cpu", copy=True)
@@ -295,6 +202,7 @@ def close_gaps(lanes: Lanes, done: list[bool], busy: list[SemanticRequest], fill
             lanes.move(last, lane, filled[last])
             busy[lane], filled[lane] = busy[last], filled[last]
         del busy[last], filled[last]
+    lanes.is_done[len(busy) :] = True
 
 
 def check(request: SemanticRequest, config: SemanticConfig, n_slots: int) -> None:

@@ -61,6 +61,8 @@ def speak(
     n_lanes: int,
     kept: dict[int, Kept] | None = None,
     read: Callable[[str], object] | None = None,
+    *,
+    in_graphs: bool = False,
 ) -> Measured:
     """Speaks the sentences, each under its number in the corpus, longest first.
 
@@ -70,9 +72,12 @@ def speak(
         n_lanes: 1 is the plain path, one sentence at a time.
         kept: outcomes of those numbers that it already has as keys are put here; None keeps none.
         read: the front end. Its time counts; what it returns does not matter, the lengths are the corpus's.
+        in_graphs: whether the beats of a GPU are captured graphs.
     """
     device = networks.semantic.head.weight.device
     pace = replace(Pace.for_device(device, n_lanes), n_slots=_N_SLOTS)
+    if in_graphs:
+        pace = replace(pace, slots_step=_N_SLOTS, in_buckets=True)
     measured, admitted, sentences = Measured(n_sentences=len(share)), {}, dict(share)
     schedule = Schedule(budget_slots=n_lanes * _N_SLOTS)
     n_prompt = N_PROMPT_PHONEMES + N_PROMPT_TOKENS

@@ -46,6 +46,8 @@ class Order:
     n_voices: int = 1
     n_processes: int = 1
     """On a CPU each has one thread, the fastest there is."""
+    in_graphs: bool = False
+    """Whether the beats of a GPU are captured graphs; a CPU decodes in the same buckets, without."""
 
     def __post_init__(self) -> None:
         """Refuses what cannot be measured; the message names the field."""
@@ -130,10 +132,10 @@ def measure(order: Order, index: int, barrier: Barrier | ThreadBarrier) -> Share
     plain = speak(networks, plain_share, 1, exact, read)
     order.precision.apply(networks.semantic, networks.decoder)
     pack(networks.semantic)
-    speak(networks, plain_share[:1], order.lanes)
+    speak(networks, plain_share[:1], order.lanes, in_graphs=order.in_graphs)
     barrier.wait(_BARRIER_SECONDS)
     with GpuWatch(is_on=order.device == "cuda") as watch:
-        engine = speak(networks, share, order.lanes, found, read)
+        engine = speak(networks, share, order.lanes, found, read, in_graphs=order.in_graphs)
     quality = _quality(networks, dict(share), exact, found)
     return Share(plain, engine, quality, watch.busy, watch.joules)
 

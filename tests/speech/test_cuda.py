@@ -33,10 +33,13 @@ def test_noise_has_the_same_bits(cuda: torch.device) -> None:
     assert torch.equal(here, there.cpu())
 
 
-def test_tokens_are_the_same(cuda: torch.device) -> None:
-    requests = semantic_requests(9)
+@pytest.mark.parametrize("in_graphs", [False, True])
+def test_tokens_are_the_same(cuda: torch.device, in_graphs: bool) -> None:
+    requests = [
+        dataclasses.replace(request, key=f"{n}") for n, request in enumerate(3 * semantic_requests(9))
+    ]
     here = {take.key: take for take in decode(semantic_model(), iter(requests), Pace(4, 80))}
-    pace = Pace.for_device(cuda, 4)
+    pace = dataclasses.replace(Pace.for_device(cuda, 4), in_buckets=in_graphs)
     for take in decode(semantic_model().to(cuda), iter(requests), pace, poison=True):
         assert torch.equal(take.tokens, here[take.key].tokens)
         assert take.is_ended == here[take.key].is_ended

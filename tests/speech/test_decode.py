@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from speech.decode import Beat, Pace, SemanticRequest, SemanticTake, decode
 from speech.errors import SpeechError
+from speech.lanes import Lanes
 from speech.networks import semantic
 from speech.networks.config import SemanticConfig
 from speech.networks.semantic import Prefix, SemanticModel
 from speech.networks.weights import load
 from speech.noise import seed_of, token_noise
 from speech.sampling import Knobs, TokenSampling, draw
+from speech.ticks import Ticks
 from tests.speech.networks.golden import golden
 from tests.speech.networks.networks import SEMANTIC, semantic_model, semantic_requests
 
@@ -99,19 +101,59 @@ def test_greedy_tokens_equal_upstreams(n_lanes: int) -> None:
     n_prefill=st.integers(1, 4),
     look_every=st.integers(1, 9),
     slots_step=st.integers(1, 90),
+    in_buckets=st.booleans(),
     order=st.randoms(use_true_random=False),
     chosen=st.sets(st.integers(0, 8), min_size=1),
 )
 @settings(max_examples=25, deadline=None)
 def test_take_depends_on_its_request_alone(
-    n_lanes: int, n_prefill: int, look_every: int, slots_step: int, order: random.Random, chosen: set[int]
+    n_lanes: int,
+    n_prefill: int,
+    look_every: int,
+    slots_step: int,
+    in_buckets: bool,
+    order: random.Random,
+    chosen: set[int],
 ) -> None:
-    """Neighbours, order, lanes, slots and pace may be what they like."""
+    """Neighbours, order, lanes, slots, pace and buckets may be what they like."""
     requests, alone = semantic_requests(9), takes_alone()
     some = [requests[i] for i in chosen]
     order.shuffle(some)
-    takes = takes_of(some, Pace(n_lanes, N_SLOTS + n_lanes, n_prefill, look_every, slots_step))
+    n_slots = N_SLOTS + n_lanes
+    n_cached = n_slots if in_buckets else slots_step
+    takes = takes_of(some, Pace(n_lanes, n_slots, n_prefill, look_every, n_cached, in_buckets))
     assert same(takes, {request.key: alone[request.key] for request in some})
+
+
+def test_settings_of_one_lane_are_not_its_neighbours_in_buckets_either() -> None:
+    """Greedy, cold, wide and narrow side by side, and more of them than there are lanes."""
+    settings = [
+        TokenSampling(top_k=1, max_tokens=20),
+        TokenSampling(top_p=0.6, max_tokens=25),
+        TokenSampling(temperature=0.3, repetition_penalty=1.0, max_tokens=30),
+    ]
+    requests = [
+        dataclasses.replace(request, sampling=settings[i % 3])
+        for i, request in enumerate(semantic_requests(9))
+    ]
+    alone = {request.key: takes_of([request], Pace(1, N_SLOTS))[request.key] for request in requests}
+    pace = Pace(5, N_SLOTS, n_prefill=2, look_every=3, slots_step=N_SLOTS, in_buckets=True)
+    assert same(takes_of(requests, pace), alone)
+
+
+def test_beats_go_in_few_buckets() -> None:
+    model = semantic_model()
+    lanes = Lanes.empty(model.config, 6, 600, 600, model.head.weight)
+    ticks, buckets = Ticks(model, lanes, 2, in_buckets=True), set()
+    for n_lanes in range(1, 7):
+        ticks.settle([TokenSampling()] * n_lanes)
+        for n_slots in (10, 253, 254, 255, 300, 598, 599):
+            with torch.inference_mode():
+                assert ticks.run([n_slots] * n_lanes) == [min(n_slots + 2, 600)] * n_lanes
+            buckets |= ticks.buckets
+    assert {(bucket.n_lanes, bucket.n_slots) for bucket in buckets} == {
+        (n_lanes, n_slots) for n_lanes in (1, 2, 4, 6) for n_slots in (256, 512, 600)
+    }
 
 
 def test_beats_count_every_token_once() -> None:
