@@ -74,7 +74,7 @@ class Pace:
     slots_step: int = 256
     """The cache grows by so many slots when a lane needs more; at least `n_slots`: it never has to."""
     in_buckets: bool = False
-    """Whether lanes and slots go in few sizes, each a captured graph on a GPU; the cache must not grow then."""
+    """Whether lanes and slots go in few sizes, each captured by a GPU; the cache must not grow then."""
 
     @classmethod
     def for_device(cls, device: torch.device, n_lanes: int) -> Pace:
