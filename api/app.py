@@ -19,6 +19,7 @@ from api import (
     jobs,
     metrics,
     narrations,
+    preview,
     reading,
     speech,
     trainings,
@@ -63,7 +64,11 @@ def create_app(settings: Settings) -> APIFlask:
         AUTO_OPERATION_ID=True,
     )
     _furnish(app, open_office(settings))
-    for room in (narrations, speech, trainings, jobs, events, artefacts, voices, health, metrics, reading):
+    rooms = (
+        *(narrations, speech, trainings, jobs, events, artefacts, voices, preview),
+        *(health, metrics, reading),
+    )
+    for room in rooms:
         app.register_blueprint(room.blueprint)
     for before in (start_clock, identify, _know_ids):
         app.before_request(before)

@@ -18,7 +18,7 @@ from api.accepting import IDEMPOTENCY_KEY
 from api.shapes import ProblemShape
 from api.speech_request import SpeechRequest
 from api.voice_parts import MOST_PROMPTS, ConsentRequest, VoiceRequest
-from book.stream import STREAMINGS
+from book.stream import STREAMINGS, StreamFormat
 from jobs.ids import ID_PATTERN
 from jobs.specs import NarrationRequest
 from jobs.training import MOST_RECORDINGS, TrainingRequest
@@ -76,6 +76,11 @@ PROBLEMS: Final = {
         "422": "A field or a file will not do; `errors` names it.",
     },
     ("/v1/voices/{voice}", "get"): _VOICE,
+    ("/v1/voices/{voice}/preview", "get"): {
+        **_VOICE,
+        "409": "It may not speak, or cannot without a prompt, or its job was cancelled.",
+        "422": "It cannot say the sentence; `detail` says why.",
+    },
     ("/v1/voices/{voice}", "delete"): {**_VOICE, "409": "Other voices speak with its weights."},
     ("/v1/voices/{voice}/versions/{version}", "delete"): {
         "404": "There is no such voice or version.",
@@ -105,6 +110,8 @@ _HEADERS_ACCEPTED: Final = {
     "Idempotency-Replayed": {"description": "true: the first answer to this key, once more.", **_TEXT},
 }
 _ETAG: Final = {"ETag": _TEXT}
+_SPOKEN_BY: Final = {"Lectorium-Job": {"description": "The job that speaks it.", **_TEXT}}
+_SOUND: Final = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
 _EVENT: Final = {
     "type": "object",
     "properties": {
@@ -243,11 +250,10 @@ def _describe_speech(operation: Node, schemas: Node) -> None:
         "required": True,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Speech"}}},
     }
-    sound = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
     operation["responses"]["200"] = {
         "description": "The sound, while it is being made.",
-        "headers": {"Lectorium-Job": {"description": "The job that speaks it.", **_TEXT}},
-        "content": {how.media_type: sound for how in STREAMINGS.values()},
+        "headers": _SPOKEN_BY,
+        "content": {how.media_type: _SOUND for how in STREAMINGS.values()},
     }
 
 
@@ -280,6 +286,14 @@ def _describe_voice(paths: Node, schemas: Node) -> None:
         "content": {"multipart/form-data": {"schema": form, "encoding": encoding}},
     }
     made["responses"]["201"]["headers"] = {"Location": {"description": "The voice.", **_TEXT}}
+    heard = paths["/v1/voices/{voice}/preview"]["get"]
+    heard["parameters"].append({"in": "header", "name": "If-None-Match", **_TEXT})
+    heard["responses"]["200"] = {
+        "description": "The sentence, whole.",
+        "headers": {**_ETAG, **_SPOKEN_BY},
+        "content": {STREAMINGS[StreamFormat.MP3].media_type: _SOUND},
+    }
+    heard["responses"]["304"] = {"description": "As it was.", "headers": _ETAG}
     paths["/v1/voices/{voice}/consent"]["put"]["requestBody"] = {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewConsent"}}},

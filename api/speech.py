@@ -52,7 +52,15 @@ def create_speech() -> Response:
     The sound is sent while it is being made, utterance by utterance, ahead of all books. Made for the clients
     of OpenAI's call of this name.
     """
-    asked = _read()
+    return speak(_read())
+
+
+def speak(asked: SpeechRequest) -> Response:
+    """The answer that is the sound asked for: as it is made, or whole.
+
+    Raises:
+        Problem: 409, 422, 429, 500 or 503.
+    """
     script, manifest = _plan(asked)
     office, tenant_id = the_office(), principal().tenant_id
     if not office.speeches.take(tenant_id):
