@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,8 +50,11 @@ class CacheFigures:
 
     n_hits: int = 0
     n_loads: int = 0
+    """Those ahead of need too."""
+    n_loads_ahead: int = 0
     n_failures: int = 0
-    n_evictions: int = 0
+    n_evictions: Counter[str] = field(default_factory=Counter)
+    """Why -> how often weights left: "room", "idle" or "closed"."""
     load_seconds: float = 0.0
 
 
@@ -61,6 +64,8 @@ class _Entry:
     used_at: float
     n_pins: int = 0
     voices: OrderedDict[str, Voice] = field(default_factory=OrderedDict)
+    opening: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a voice is opened: one at a time, and none twice."""
 
 
 class VoiceCache:
@@ -92,15 +97,19 @@ class VoiceCache:
         self._loading: set[_Key] = set()
 
     @contextmanager
-    def use(self, source: Source, manifest: VoiceManifest) -> Iterator[Voice]:
+    def use(self, source: Source, manifest: VoiceManifest, *, ahead: bool = False) -> Iterator[Voice]:
         """The voice, loaded if need be; its weights stay at hand until the end of the block.
+
+        `ahead`: nobody waits for it yet.
 
         Raises:
             VoiceError: it cannot be loaded, may not speak, or is not well.
         """
-        entry = self._pin(source, manifest)
+        entry = self._pin(source, manifest, ahead=ahead)
         try:
-            yield self._voice_of(entry, source, manifest)
+            with entry.opening:
+                voice = self._voice_of(entry, source, manifest)
+            yield voice
         finally:
             with self._changed:
                 entry.n_pins -= 1
@@ -119,6 +128,17 @@ class VoiceCache:
         """Whether the voice's weights are at hand."""
         with self._changed:
             return _key_of(manifest) in self._entries
+
+    def has_room_for(self, manifest: VoiceManifest) -> bool:
+        """Whether the voice's weights fit beside those in use, if all others leave."""
+        with self._changed:
+            pinned = sum(entry.weights.n_bytes for entry in self._entries.values() if entry.n_pins)
+            return pinned + _bytes_of(manifest) <= self._budget_bytes
+
+    def resident(self) -> list[str]:
+        """The digests of the weights at hand, those used last first."""
+        with self._changed:
+            return list(dict.fromkeys(digest for digest, _ in reversed(self._entries)))
 
     @property
     def used_bytes(self) -> int:
@@ -139,7 +159,7 @@ class VoiceCache:
             for key in list(self._entries):
                 self._evict(key, "closed")
 
-    def _pin(self, source: Source, manifest: VoiceManifest) -> _Entry:
+    def _pin(self, source: Source, manifest: VoiceManifest, *, ahead: bool) -> _Entry:
         key = _key_of(manifest)
         with self._changed:
             while key in self._loading:
@@ -151,16 +171,16 @@ class VoiceCache:
                 entry.n_pins += 1
                 return entry
             self._loading.add(key)
-            self._shrink(sum(file.bytes for file in manifest.files.values()))
+            self._shrink(_bytes_of(manifest))
         try:
-            entry = self._load(source, manifest)
+            entry = self._load(source, manifest, ahead=ahead)
         finally:
             with self._changed:
                 self._loading.discard(key)
                 self._changed.notify_all()
         return entry
 
-    def _load(self, source: Source, manifest: VoiceManifest) -> _Entry:
+    def _load(self, source: Source, manifest: VoiceManifest, *, ahead: bool) -> _Entry:
         began = time.monotonic()
         try:
             weights = source.open_weights(manifest)
@@ -173,10 +193,12 @@ class VoiceCache:
         with self._changed:
             self._entries[_key_of(manifest)] = entry
             self.figures.n_loads += 1
+            self.figures.n_loads_ahead += ahead
             self.figures.load_seconds += seconds
             self._shrink()
         log.info(
-            "voice %s is loaded: %.0f MB in %.2f s", manifest.name, weights.n_bytes / 1e6, seconds,
+            "voice %s is loaded%s: %.0f MB in %.2f s",
+            manifest.name, " ahead" if ahead else "", weights.n_bytes / 1e6, seconds,
             extra={"weights": manifest.weights_digest, "seconds": round(seconds, 3)},
         )  # fmt: skip
         return entry
@@ -206,16 +228,21 @@ class VoiceCache:
             if self._used_bytes() + wanted_bytes <= self._budget_bytes:
                 return
             if not entry.n_pins:
-                self._evict(key, "room is wanted")
+                self._evict(key, "room")
 
     def _evict(self, key: _Key, why: str) -> None:
         entry = self._entries.pop(key)
         entry.weights.close()
-        self.figures.n_evictions += 1
-        log.info("weights %s leave the voice cache: %s", key[0][:12], why)
+        self.figures.n_evictions[why] += 1
+        log.info("weights %s leave the voice cache: %s", key[0][:12], why, extra={"weights": key[0]})
 
     def _used_bytes(self) -> int:
         return sum(entry.weights.n_bytes for entry in self._entries.values())
+
+
+def _bytes_of(manifest: VoiceManifest) -> int:
+    """What its own files hold; weights of a base that it shares are known only once they are loaded."""
+    return sum(file.bytes for file in manifest.files.values())
 
 
 def _key_of(manifest: VoiceManifest) -> _Key:

@@ -16,6 +16,7 @@ from jobs.ledger.values import Claim
 from jobs.messages import Knock
 from jobs.objects import ObjectsUnavailableError
 from jobs.states import StepKind
+from models_store.ahead import VoiceAhead
 from speech.voice import Voice
 from worker.about import about_step
 from worker.bind import bind
@@ -24,13 +25,22 @@ from worker.errors import FAULTS_OF_INPUT, StoppingError, describe
 from worker.master import master
 from worker.plan import plan
 from worker.synthesize import Synthesis
+from worker.training import prepare, publish, train
 from worker.urgent import Lookout, Meter, Purse
+from worker.voices import next_voice
 from worker.workshop import Workshop
 
 log = logging.getLogger(__name__)
 
 SINGLE_STEPS: Final[Mapping[StepKind, Callable[[Workshop, Claim], list[Knock]]]] = MappingProxyType(
-    {StepKind.PLAN: plan, StepKind.MASTER: master, StepKind.BIND: bind}
+    {
+        StepKind.PLAN: plan,
+        StepKind.MASTER: master,
+        StepKind.BIND: bind,
+        StepKind.PREPARE: prepare,
+        StepKind.TRAIN: train,
+        StepKind.PUBLISH: publish,
+    }
 )
 """The kinds that are done one step at a time."""
 
@@ -50,6 +60,7 @@ class Drain:
         self._voice_name = ""
         self._held = ExitStack()
         """Keeps the voice in the cache while it is spoken with."""
+        self._ahead = VoiceAhead(workshop.voices)
         self._waiting: deque[list[Claim]] = deque()
         """Claimed while a voice wanted more, but for another voice or of another kind; or laid aside."""
         self._purse = Purse()
@@ -61,6 +72,7 @@ class Drain:
         while not watch.stopping:
             claims = self._waiting.popleft() if self._waiting else self._claim()
             if not claims:
+                self._ahead.make_way()
                 return
             try:
                 self._work(claims)
@@ -69,7 +81,11 @@ class Drain:
         self._release_all("the worker stops")
 
     def close(self) -> None:
-        """Gives back what the voice at hand holds."""
+        """Gives back what the voice at hand holds, and what was fetched ahead."""
+        self._ahead.close()
+        self._put_back()
+
+    def _put_back(self) -> None:
         self._held.close()
         self._voice = None
 
@@ -105,6 +121,7 @@ class Drain:
                     lease_seconds=settings.lease_seconds,
                     most=most,
                     weights=self._voice.weights_digest if self._voice else None,
+                    resident=self._workshop.voices.resident(),
                     priorities=priorities,
                 )
             )
@@ -135,6 +152,7 @@ class Drain:
                 with about_step(first):
                     synthesize_carefully(self._workshop, voice, first)
                 return
+            self._look_ahead()
             synthesis = Synthesis(
                 self._workshop,
                 voice,
@@ -176,11 +194,17 @@ class Drain:
                 return []
             first = claims[0]
             if first.kind == like.kind and first.weights_digest == like.weights_digest and not first.careful:
+                self._look_ahead()
                 return claims
             self._waiting.append(claims)
             return []
 
         return claim_more
+
+    def _look_ahead(self) -> None:
+        """While this voice speaks, the one that the next claim will probably want is loaded."""
+        weights = self._voice.weights_digest if self._voice else None
+        self._ahead.fetch(lambda: next_voice(self._workshop, self._kinds, weights))
 
     def _voice_for(self, claim: Claim) -> Voice:
         """The voice of the claim's script; the one in use goes back to the cache."""
@@ -188,9 +212,10 @@ class Drain:
         if self._voice is not None and self._voice_name == name:
             return self._voice
         began = time.monotonic()
-        self.close()
+        self._put_back()
         shelf = self._workshop.shelf.of(claim.tenant_id)
         manifest = shelf.resolve(name)
+        self._ahead.make_way(manifest)
         shelf.require_consent(manifest)  # it may have been taken back since the voice was loaded
         self._voice = self._held.enter_context(self._workshop.voices.use(shelf, manifest))
         self._voice_name = name

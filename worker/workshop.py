@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from jobs.errors import LedgerUnavailableError
 from jobs.ledger import Ledger
+from jobs.ledger.claims import Ahead
 from jobs.ledger.values import Claim
 from jobs.messages import Doorbell, make_app
 from jobs.objects import Objects
@@ -44,7 +45,7 @@ class Workshop:
     watch: Watch
     owner: str
 
-    def script_of(self, claim: Claim) -> Script:
+    def script_of(self, claim: Claim | Ahead) -> Script:
         """The script of the claim's chapter."""
         chapters = self.insist(lambda: self.ledger.jobs.chapters(claim.tenant_id, claim.job_id))
         chapter = next(chapter for chapter in chapters if chapter.index == claim.chapter_index)
@@ -78,7 +79,7 @@ class Workshop:
 
 def open_workshop(settings: Settings) -> Workshop:
     """The workshop of this process. Call it after any fork."""
-    ledger = Ledger(settings, n_connections=3)  # the work, the lease, the sweep
+    ledger = Ledger(settings, n_connections=4)  # the work, the lease, the sweep, a look ahead
     return Workshop(
         settings=settings,
         ledger=ledger,

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, case, or_, select, tuple_, update
 
 from jobs.clock import Clock
 from jobs.errors import LeaseLostError
-from jobs.ledger.claims import Line
+from jobs.ledger.claims import LONGEST_WAIT_SECONDS, Ahead, Line, Wish
 from jobs.ledger.database import Database, Transaction
 from jobs.ledger.files import add_artefacts, add_takes
 from jobs.ledger.mends import write_mend
@@ -43,7 +43,7 @@ class Steps:
         self._clock: Clock = database.clock
         self._max_attempts = max_attempts
         self._max_losses = max_losses
-        self._line = Line(database.clock)
+        self._line = Line(database)
 
     # --- taking and keeping ---
 
@@ -55,27 +55,37 @@ class Steps:
         lease_seconds: float,
         most: int = 1,
         weights: str | None = None,
-        longest_wait_seconds: float = 60.0,
+        resident: Sequence[str] = (),
+        longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
         priorities: tuple[int, int] = ALL_PRIORITIES,
     ) -> list[Claim]:
         """Up to `most` chunks of one weights digest, or one step of another kind, now leased to `owner`.
 
         The first in line decides, by priority, then by age. Where it is a chunk, chunks for `weights` (those
-        the worker holds) go before it among equal priority, unless it has waited longer than
-        `longest_wait_seconds`. A chunk that an earlier claim got nowhere with is claimed alone. Only steps
-        whose priority lies within `priorities` (both ends included) are looked at.
+        the worker speaks with) go before it among equal priority, and where there are none, chunks for any of
+        the `resident` ones (those it holds, last used first; `MOST_RESIDENT` are looked at). Once it has
+        waited longer than `longest_wait_seconds`, only chunks that stand directly behind it go before it: no
+        further down than the others hold chunks. A chunk that an earlier claim got nowhere with is claimed
+        alone. Only steps whose priority lies within `priorities` (both ends included) are looked at.
         """
+        wish = _wish(kinds, most, weights, resident, owner, longest_wait_seconds, priorities)
         with self._database.write() as tx:
-            return self._line.claim(
-                tx,
-                kinds,
-                owner=owner,
-                lease_seconds=lease_seconds,
-                most=most,
-                weights=weights,
-                longest_wait_seconds=longest_wait_seconds,
-                priorities=priorities,
-            )
+            return self._line.claim(tx, wish, lease_seconds=lease_seconds)
+
+    def look_ahead(
+        self,
+        kinds: Collection[StepKind],
+        *,
+        owner: str,
+        weights: str | None = None,
+        resident: Sequence[str] = (),
+        longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
+        priorities: tuple[int, int] = ALL_PRIORITIES,
+    ) -> Ahead | None:
+        """Where `claim` will probably begin a turn later, if that is a chunk. Takes nothing."""
+        wish = _wish(kinds, 1, weights, resident, owner, longest_wait_seconds, priorities)
+        with self._database.read() as tx:
+            return self._line.look_ahead(tx, wish)
 
     def renew(self, claims: Iterable[Claim], *, lease_seconds: float) -> frozenset[int]:
         """Ids of the steps still held, their leases running afresh. The others are lost: drop them."""
@@ -451,3 +461,16 @@ class Steps:
 def _own(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     """The fence: this step, and still this claim's epoch."""
     return (Step.id == claim.step_id, Step.epoch == claim.epoch)
+
+
+def _wish(
+    kinds: Collection[StepKind],
+    most: int,
+    weights: str | None,
+    resident: Sequence[str],
+    owner: str,
+    longest_wait_seconds: float,
+    priorities: tuple[int, int],
+) -> Wish:
+    in_order = tuple(sorted(set(kinds)))
+    return Wish(in_order, most, weights, tuple(resident), owner, longest_wait_seconds, priorities)

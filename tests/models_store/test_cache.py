@@ -7,9 +7,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from jobs.errors import LedgerUnavailableError
+from models_store.ahead import VoiceAhead
 from models_store.apart import Apart
 from models_store.cache import VoiceCache
-from models_store.manifest import VoiceManifest
+from models_store.manifest import ManifestFile, VoiceManifest
 from speech import stub
 from speech.errors import BadTakeError, VoiceError
 from speech.stub import StubVoice
@@ -92,6 +94,12 @@ def voice(name: str, **parameters: Parameter) -> VoiceManifest:
     )
 
 
+def large(name: str) -> VoiceManifest:
+    """The same, with a file of a hundred bytes."""
+    file = ManifestFile(sha256="0" * 64, bytes=100)
+    return voice(name).model_copy(update={"files": {"decoder.safetensors": file}})
+
+
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     made = Stage()
@@ -123,7 +131,7 @@ def test_the_least_recently_used_makes_room(stage: Stage) -> None:
     assert stage.at_hand == ["a", "c"]
     assert [heavy.is_closed for heavy in stage.loaded] == [False, True, False]
     assert stage.cache.used_bytes == 200
-    assert stage.cache.figures.n_evictions == 1
+    assert stage.cache.figures.n_evictions == {"room": 1}
 
 
 def test_what_is_in_use_stays(stage: Stage) -> None:
@@ -199,6 +207,68 @@ def test_what_fails_ahead_is_only_logged(stage: Stage, caplog: pytest.LogCapture
     stage.cache.prefetch(stage, voice("a"))
     stage.use("a")
     assert len(stage.loaded) == 1
+
+
+def test_resident_weights_are_told_once_each_and_the_last_used_first() -> None:
+    stage = Stage(budget_bytes=300)
+    stage.use("a", "b", "a")
+    assert stage.cache.resident() == [digest_of("a"), digest_of("b")]
+    with stage.cache.use(stage, voice("b", n_lanes=2)):
+        assert stage.cache.resident() == [digest_of("b"), digest_of("a")]
+
+
+def test_a_voice_fetched_ahead_is_there_when_its_turn_comes(stage: Stage) -> None:
+    ahead = VoiceAhead(stage.cache)
+    with stage.cache.use(stage, voice("b")):
+        stage.gate.clear()
+        ahead.fetch(lambda: (stage, voice("a")))
+        ahead.fetch(lambda: (stage, voice("c")))  # one at a time
+        stage.gate.set()
+        ahead.wait()
+        assert stage.at_hand == ["a", "b"]
+    stage.use("a")
+    assert (len(stage.loaded), stage.n_opened) == (2, 2)
+    assert (stage.cache.figures.n_loads_ahead, stage.cache.figures.n_hits) == (1, 1)
+    ahead.close()
+
+
+def test_what_was_fetched_ahead_stays_until_it_makes_way(stage: Stage) -> None:
+    ahead = VoiceAhead(stage.cache)
+    ahead.fetch(lambda: (stage, voice("a")))
+    ahead.wait()
+    ahead.make_way(voice("a"))
+    stage.use("b", "c", "d")
+    assert stage.at_hand == ["a", "d"]
+    ahead.make_way(voice("b"))
+    stage.use("b")
+    assert stage.at_hand == ["b", "d"]
+    ahead.close()
+
+
+def test_nothing_in_use_leaves_for_a_voice_ahead(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    ahead = VoiceAhead(stage.cache)
+    with stage.cache.use(stage, voice("a")), stage.cache.use(stage, voice("b")):
+        ahead.fetch(lambda: (stage, large("c")))
+        ahead.wait()
+        assert stage.at_hand == ["a", "b"]
+    assert "voice c is not fetched ahead: there is no room for it" in caplog.text
+    ahead.close()
+
+
+def test_a_voice_ahead_that_cannot_be_found_is_only_logged(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    def find() -> tuple[Stage, VoiceManifest]:
+        raise LedgerUnavailableError("the ledger does not answer")
+
+    ahead = VoiceAhead(stage.cache)
+    ahead.fetch(find)
+    ahead.wait()
+    assert "could not be fetched ahead" in caplog.text
+    ahead.fetch(lambda: None)
+    ahead.fetch(lambda: (stage, voice("a")))
+    ahead.close()
 
 
 def test_voices_that_share_nothing_are_opened_apart_and_closed_together() -> None:

@@ -1,0 +1,105 @@
+"""Rows of the line become claims: their jobs start, the steps are leased and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+
+from jobs.clock import Clock
+from jobs.ledger.database import Transaction
+from jobs.ledger.moves import move_job
+from jobs.ledger.values import Claim
+from jobs.states import JobState, StepKind, StepState
+from jobs.tables import Job, Step
+
+
+def start_jobs(tx: Transaction, clock: Clock, rows: Sequence[Any]) -> list[Any]:
+    """The rows whose job runs, or runs from now on.
+
+    Whoever holds the lock of a queued job is cancelling it and waits for this very step; waiting for the job
+    in turn would be a deadlock, so its step is left to the cancel.
+    """
+    queued = {row.job_id for row in rows if row.job_state == JobState.QUEUED}
+    if not queued:
+        return list(rows)
+    free = set(
+        tx.execute(
+            select(Job.id)
+            .where(Job.id.in_(sorted(queued)), Job.state == JobState.QUEUED)
+            .with_for_update(key_share=True, skip_locked=True)
+        ).scalars()
+    )
+    for job_id in sorted(free):
+        move_job(tx, job_id, JobState.RUNNING, started_at=clock.now())
+    return [row for row in rows if row.job_id not in queued or row.job_id in free]
+
+
+def lease(
+    tx: Transaction, clock: Clock, rows: Sequence[Any], owner: str, lease_seconds: float
+) -> list[Claim]:
+    """The claims of these rows, which must be locked, in their order."""
+    columns: dict[str, Any] = {}
+    suspects = {row.id: dict(row.suspects or {}) for row in rows}
+    if (
+        rows[0].in_hand is not None
+    ):  # left by a claim that crashed while it spoke this; such a row comes alone
+        mine, index = suspects[rows[0].id], str(rows[0].in_hand)
+        mine[index] = mine.get(index, 0) + 1
+        columns["suspects"] = mine
+    leased = tx.execute(
+        update(Step)
+        .where(Step.id.in_([row.id for row in rows]), Step.state == StepState.READY)
+        .values(
+            state=StepState.LEASED,
+            epoch=Step.epoch + 1,
+            attempt=Step.attempt + 1,
+            owner=owner,
+            lease_until=clock.now() + lease_seconds,
+            in_hand=None,
+            **columns,
+        )
+        .returning(
+            Step.id,
+            Step.epoch,
+            Step.job_id,
+            Step.tenant_id,
+            Step.kind,
+            Step.attempt,
+            Step.chapter_index,
+            Step.first_utterance,
+            Step.n_utterances,
+            Step.weights_digest,
+        )
+    )
+    by_id = {row.id: row for row in leased}
+    claims: list[Claim] = []
+    for row in rows:  # in line order, which RETURNING does not keep
+        step = by_id[row.id]
+        tx.add_event(
+            tenant_id=step.tenant_id,
+            job_id=step.job_id,
+            step_id=step.id,
+            kind="step.leased",
+            detail={"step": step.kind, "attempt": step.attempt, "owner": owner},
+        )
+        claims.append(
+            Claim(
+                step_id=step.id,
+                epoch=step.epoch,
+                job_id=step.job_id,
+                tenant_id=step.tenant_id,
+                kind=StepKind(step.kind),
+                attempt=step.attempt,
+                spec=row.spec,
+                chapter_index=step.chapter_index,
+                first_utterance=step.first_utterance,
+                n_utterances=step.n_utterances,
+                weights_digest=step.weights_digest,
+                suspects={int(index): count for index, count in suspects[row.id].items()},
+                priority=row.priority,
+                open_seconds=row.open_seconds,
+            )
+        )
+    return claims
