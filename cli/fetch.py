@@ -39,7 +39,7 @@ def fetch(home: Home, objects: Objects, job: JobView, order: Order) -> Fetched:
     formats = order.narration.formats
     if job.state is JobState.SUCCEEDED:
         books = home.ledger.jobs.artefacts(home.tenant_id, job.id, kinds=("book",))
-        paths = _save(objects, place(books, order.destination, formats))
+        paths = save(objects, place(books, order.destination, formats))
         manifest = _read_manifest(objects, books)
         return Fetched(paths, measured(manifest, formats[0]), tuple(manifest["doubtful_takes"]))
     chapters = home.ledger.jobs.artefacts(home.tenant_id, job.id, kinds=("chapter",))
@@ -47,7 +47,7 @@ def fetch(home: Home, objects: Objects, job: JobView, order: Order) -> Fetched:
         return Fetched()
     stem = Path(order.destination.file_name or order.book.name).stem
     folder = order.destination.folder / f"{stem} (unfinished)"
-    paths = _save(objects, [(chapter, folder / chapter.name) for chapter in chapters])
+    paths = save(objects, [(chapter, folder / chapter.name) for chapter in chapters])
     tell(f"{count(len(paths), 'finished chapter file')} in {folder}")
     return Fetched(paths)
 
@@ -76,7 +76,8 @@ def _beside(name: str, stem: str) -> str:
     return f"{stem}.{name}" if name == MANIFEST else name
 
 
-def _save(objects: Objects, wanted: Sequence[tuple[ArtefactView, Path]]) -> tuple[Path, ...]:
+def save(objects: Objects, wanted: Sequence[tuple[ArtefactView, Path]]) -> tuple[Path, ...]:
+    """The paths, once each artefact lies at its own."""
     for artefact, path in wanted:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -79,10 +80,8 @@ def show(command: click.Context, job_id: str, as_json: bool) -> None:
         )
         return
     say(f"{view.title or view.id}: {view.state}")
-    say(
-        f"{view.n_utterances_done:,} of {count(view.n_utterances, 'utterance')}, "
-        f"{clock(view.audio_seconds)} of sound"
-    )
+    for line in _lines_of(view):
+        say(line)
     if view.goes_on_at is not None:
         say(f"off-peak: it goes on at {moment(view.goes_on_at)}")
     for chapter in chapters:
@@ -94,6 +93,25 @@ def show(command: click.Context, job_id: str, as_json: bool) -> None:
         say(f"  {artefact.kind:<8} {size(artefact.n_bytes):>9}  {artefact.name}")
     for line in error_lines(view, chapters):
         say(line)
+
+
+def _lines_of(view: JobView) -> list[str]:
+    from jobs.states import JobKind
+
+    if view.kind is not JobKind.TRAINING:
+        done = f"{view.n_utterances_done:,} of {count(view.n_utterances, 'utterance')}"
+        return [f"{done}, {clock(view.audio_seconds)} of sound"]
+    lines = []
+    if (progress := view.training) is not None:
+        lines.append(f"{progress.updates_done:,} of {count(progress.updates, 'update')}")
+    if (energy := view.energy) is not None:
+        grams = "" if energy.grams is None else f", {energy.grams:.1f} g CO2e"
+        lines.append(f"{energy.kwh:.4f} kWh ({energy.source}){grams}")
+    if (hours := view.hours) is not None:
+        saving = "" if hours.saving is None else f", to save {hours.saving:.0%} ({hours.unit})"
+        chosen = "; ".join(f"{moment(start)} to {moment(end)}" for start, end in hours.openings)
+        lines.append(f"hours chosen: {chosen or 'none'}{saving}")
+    return lines
 
 
 @job.command()
@@ -234,10 +252,7 @@ def _error_line(error: dict[str, Any], titles: dict[int, str]) -> str:
 
 def describe(view: JobView) -> dict[str, Any]:
     """The job for a program to read, as the HTTP API shows it."""
-    spec = {
-        **view.spec,
-        "source": {name: value for name, value in view.spec.get("source", {}).items() if name != "key"},
-    }
+    spec = _shown_spec(view.spec)
     return {
         "id": view.id,
         "kind": view.kind.value,
@@ -251,12 +266,24 @@ def describe(view: JobView) -> dict[str, Any]:
             "eta_seconds": view.eta_seconds,
             "goes_on_at": moment(view.goes_on_at),
         },
+        "training": None if view.training is None else asdict(view.training),
+        "energy": None if view.energy is None else asdict(view.energy),
+        "hours": None if view.hours is None else asdict(view.hours),
         "error": view.error,
         "created_at": moment(view.created_at),
         "started_at": moment(view.started_at),
         "ended_at": moment(view.ended_at),
         "spec": spec,
     }
+
+
+def _shown_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    """Without where files are stored."""
+    if "recordings" in spec:
+        names = [recording["source"]["name"] for recording in spec["recordings"]]
+        return {**spec, "recordings": names, "listed": (spec.get("listed") or {}).get("name")}
+    source = {name: value for name, value in spec.get("source", {}).items() if name != "key"}
+    return {**spec, "source": source}
 
 
 def describe_chapter(chapter: ChapterView) -> dict[str, Any]:

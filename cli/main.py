@@ -27,6 +27,7 @@ from cli.keys import key
 from cli.processes import api, migrate, worker
 from cli.read import read
 from cli.say import say
+from cli.train import train
 from cli.up import up
 from cli.voices import voice
 
@@ -41,7 +42,7 @@ def lectorium() -> None:
     """Read whole books aloud with cloned voices, and lose nothing on the way."""
 
 
-for command in (read, inspect, say, up, api, worker, migrate, job, voice, key, bench, doctor):
+for command in (read, inspect, say, train, up, api, worker, migrate, job, voice, key, bench, doctor):
     lectorium.add_command(command)
 
 

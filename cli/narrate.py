@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from cli.console import clock, count, stop_on_signals, tell
-from cli.crew import Crew, worker_posts
+from cli.crew import Crew, Post, worker_posts
 from cli.desk import Desk, Seat
 from cli.errors import CommandError, InputError
 from cli.fetch import Fetched, fetch
@@ -96,9 +97,13 @@ def narrate(order: Order, settings: Settings) -> Outcome:
         job = home.ledger.jobs.get(home.tenant_id, job_id)
         made_before, wall_seconds, stopped = job.audio_seconds, 0.0, 0
         if job.state not in JOB_ENDED:
-            job, wall_seconds, stopped = _work(home, desk, order, job, seat)
+            job, wall_seconds, stopped = work(home, desk, worker_posts(order.n_workers), job, seat)
         chapters = home.ledger.jobs.chapters(home.tenant_id, job_id)
         if stopped:
+            tell(
+                f"stopped with {job.n_utterances_done:,} of {count(job.n_utterances, 'utterance')} done "
+                f"({clock(job.audio_seconds)} of sound); the same command goes on from there"
+            )
             fetched = Fetched()
         else:
             desk.forget(job_id)
@@ -210,12 +215,14 @@ def _check_book(order: Order, voice: VoiceManifest) -> str:
 # --- working ---
 
 
-def _work(home: Home, desk: Desk, order: Order, job: JobView, seat: Seat) -> tuple[JobView, float, int]:
+def work(
+    home: Home, desk: Desk, posts: Sequence[Post], job: JobView, seat: Seat
+) -> tuple[JobView, float, int]:
     """Works until the job ends: the job, the seconds it took, and 0 or the exit code of being stopped."""
     logs = home.settings.home / "logs"
     with (
         stop_on_signals() as stop,
-        Crew(worker_posts(order.n_workers), home.settings, logs) as crew,
+        Crew(posts, home.settings, logs) as crew,
         display(job.title) as shown,
     ):
         follower = Follower(home.ledger, home.tenant_id, job.id, shown)
@@ -240,10 +247,6 @@ def _work(home: Home, desk: Desk, order: Order, job: JobView, seat: Seat) -> tup
                 crew.praise()
     if seat.is_alone():
         _pause(home, job.id)
-    tell(
-        f"stopped with {job.n_utterances_done:,} of {count(job.n_utterances, 'utterance')} done "
-        f"({clock(job.audio_seconds)} of sound); the same command goes on from there"
-    )
     return job, follower.wall_seconds, stop.exit_code
 
 
@@ -269,7 +272,8 @@ class _Chores:
             self._silent_at = now + SILENT_SECONDS
         elif now >= self._silent_at:
             self._silent_at = now + SILENT_SECONDS
-            if job.state is not JobState.PAUSED and not self._home.ledger.steps.owners(""):
+            waits = job.state is JobState.PAUSED or job.goes_on_at is not None
+            if not waits and not self._home.ledger.steps.owners(""):
                 self._shown.line(f"nobody took up any work for {SILENT_SECONDS:.0f} s; see {self._logs}")
 
     def _pause_orphans(self) -> None:

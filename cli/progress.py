@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from cli.console import clock, count, tell
 from jobs.ledger import Ledger
 from jobs.ledger.values import ChapterView, JobView
-from jobs.states import JOB_ENDED, JobState
+from jobs.states import JOB_ENDED, JobKind, JobState
 
 LINE_SECONDS: Final = 15.0
 """How often a line tells how far the job is, where no bar can be drawn."""
@@ -90,11 +90,21 @@ def phase(job: JobView, chapters_done: int, chapters: int) -> str:
     """What the job is at, in one word."""
     if job.state in JOB_ENDED or job.state in (JobState.PAUSED, JobState.QUEUED):
         return str(job.state)
+    if job.kind is JobKind.TRAINING:
+        return _phase_of_training(job)
     if not job.n_utterances:
         return "planning"
     if job.n_utterances_done < job.n_utterances:
         return "reading"
     return "mastering" if chapters_done < chapters else "binding"
+
+
+def _phase_of_training(job: JobView) -> str:
+    if job.goes_on_at is not None:
+        return "waiting for its window"
+    if job.training is None:
+        return "preparing"
+    return "training" if job.training.updates_done < job.training.updates else "publishing"
 
 
 class Lines:
@@ -107,11 +117,12 @@ class Lines:
     def show(self, job: JobView, chapters_done: int, chapters: int, pace: float | None) -> None:
         """Tells how far the job is, if it is time to."""
         now_at = phase(job, chapters_done, chapters)
-        due = now_at == "reading" and time.monotonic() - self._last_at > LINE_SECONDS
+        is_long = now_at in {"reading", "training"}
+        due = is_long and time.monotonic() - self._last_at > LINE_SECONDS
         if now_at == self._last_phase and not due:
             return
         self._last_phase, self._last_at = now_at, time.monotonic()
-        if now_at == "reading":
+        if is_long:
             tell(f"{now_at}: {figures(job, chapters_done, chapters, pace)}")
         elif job.state not in JOB_ENDED:
             tell(now_at)
@@ -122,13 +133,27 @@ class Lines:
 
 
 def figures(job: JobView, chapters_done: int, chapters: int, pace: float | None) -> str:
-    """ "120 of 400 utterances · 3 of 12 chapters · 81× real time · 0:42 left"."""
+    """ "120 of 400 utterances · 3 of 12 chapters · 81× real time · 0:42 left"; of a training, its updates."""
+    if job.kind is JobKind.TRAINING:
+        return _figures_of_training(job)
     parts = [
         f"{job.n_utterances_done:,} of {count(job.n_utterances, 'utterance')}",
         f"{chapters_done} of {count(chapters, 'chapter')}",
     ]
     if pace is not None:
         parts.append(f"{pace:.1f}× real time" if pace < 10 else f"{pace:.0f}× real time")
+    if job.eta_seconds is not None:
+        parts.append(f"{clock(job.eta_seconds)} left")
+    return " · ".join(parts)
+
+
+def _figures_of_training(job: JobView) -> str:
+    parts = []
+    if (progress := job.training) is not None:
+        done = f"{progress.updates_done:,} of {count(progress.updates, 'update')}"
+        parts.append(f"{done} ({progress.stage})" if progress.stage else done)
+    if job.energy is not None:
+        parts.append(f"{job.energy.kwh:.4f} kWh")
     if job.eta_seconds is not None:
         parts.append(f"{clock(job.eta_seconds)} left")
     return " · ".join(parts)
@@ -162,12 +187,15 @@ class Bar:
 
     def show(self, job: JobView, chapters_done: int, chapters: int, pace: float | None) -> None:
         """Moves the bar."""
+        n_done, n_units = job.n_utterances_done, job.n_utterances
+        if job.training is not None:
+            n_done, n_units = job.training.updates_done, job.training.updates
         self._progress.update(
             self._row,
             description=phase(job, chapters_done, chapters),
-            total=job.n_utterances or None,
-            completed=job.n_utterances_done,
-            figures=figures(job, chapters_done, chapters, pace) if job.n_utterances else self._title,
+            total=n_units or None,
+            completed=n_done,
+            figures=figures(job, chapters_done, chapters, pace) if n_units else self._title,
         )
 
     def line(self, text: str) -> None:

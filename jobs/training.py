@@ -47,6 +47,8 @@ class TrainingOptions(Spec):
     """Updates between two looks at the held-out recordings."""
     patience: Annotated[int, Field(ge=0, le=1_000)] | None = None
     """Looks that may pass without a lower loss before the training ends early; 0 never ends it early."""
+    least_per_epoch: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Recordings of an epoch: where there are fewer, it goes through them several times."""
     decoder_epochs: Epochs | None = None
     decoder_lanes: Lanes | None = None
     """Recordings in one pass."""
