@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from models_store.manifest import MANIFEST, NAME, ManifestError, VoiceManifest, read_manifest
+
+CURRENT: Final = "current"
+"""The file beside a voice's versions that says which of them it was pointed at last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,17 @@ class Bay:
             yield from (entry.name for entry in self.path.iterdir() if _is_shown(entry))
 
     def versions(self, name: str) -> tuple[str, ...]:
-        """The versions of one voice, the newest first; none for what is no name at all."""
+        """The versions of one voice, the newest first; none for what is no name at all.
+
+        A version that the voice was pointed at counts from that moment.
+        """
         if NAME.fullmatch(name) is None or not (self.path / name).is_dir():
             return ()
         folders = [entry for entry in (self.path / name).iterdir() if _is_shown(entry)]
-        return tuple(folder.name for folder in sorted(folders, key=_age, reverse=True))
+        pointed = _pointed_at(self.path / name / CURRENT)
+        return tuple(
+            folder.name for folder in sorted(folders, key=lambda folder: _age(folder, pointed), reverse=True)
+        )
 
     def folder(self, name: str, version: str) -> Path:
         """Where the version's files stand."""
@@ -69,9 +79,19 @@ def _is_shown(folder: Path) -> bool:
     return folder.is_dir() and not folder.name.startswith((".", "_"))
 
 
-def _age(folder: Path) -> tuple[int, str]:
-    """Newer versions come after older ones; one without a manifest, which cannot be read, after all."""
+def _pointed_at(path: Path) -> tuple[str, int]:
+    """The version a voice was pointed at, and when; "" if it never was."""
     try:
-        return (folder / MANIFEST).stat().st_mtime_ns, folder.name
+        return path.read_text("ascii").strip(), path.stat().st_mtime_ns
+    except OSError:
+        return "", 0
+
+
+def _age(folder: Path, pointed: tuple[str, int]) -> tuple[int, str]:
+    """Newer versions come after older ones; one without a manifest, which cannot be read, after all."""
+    version, since = pointed
+    try:
+        written = (folder / MANIFEST).stat().st_mtime_ns
+        return max(written, since if folder.name == version else 0), folder.name
     except OSError:
         return 1 << 62, folder.name

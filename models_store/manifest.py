@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from models_store.lineage import Lineage
 from speech.errors import VoiceError
 from speech.gpt_sovits.files import DECODER, SEMANTIC
 from speech.voice import Parameter
@@ -82,6 +83,8 @@ class VoiceManifest(BaseModel):
     """The first says how to speak, all of them with which timbre; none for a base, which cannot speak."""
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     """What the family must know beside the files."""
+    training: Lineage | None = None
+    """How it was trained, if it was trained here."""
 
     @field_validator("name")
     @classmethod

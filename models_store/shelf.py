@@ -14,11 +14,11 @@ from types import MappingProxyType, ModuleType
 from typing import Final
 
 from models_store.apart import Apart
-from models_store.bay import Bay
+from models_store.bay import CURRENT, Bay
 from models_store.consent import CONSENT, Consent, ConsentError, read_consent, write_consent
 from models_store.manifest import VoiceManifest, weights_digest
 from models_store.sight import TENANTS, Sight, UnknownVoiceError, chosen
-from models_store.stock import UnwritableError, drop, locked, show, staged, writing
+from models_store.stock import UnwritableError, drop, locked, replace_file, show, staged, writing
 from speech.errors import VoiceError
 from speech.gpt_sovits.files import DECODER, SEMANTIC
 from speech.voice import Parameter, PromptFile, Voice, VoiceSource, Weights
@@ -206,6 +206,29 @@ class Shelf(Sight):
                 show(arrived, folder)
         return manifest
 
+    def point(self, name: str, version: str) -> VoiceManifest:
+        """Has the voice "name" stand for an older version again; a version that comes later takes its place.
+
+        Idempotent. Nothing is copied and nothing is lost: the versions in between stay.
+
+        Args:
+            name: the voice's.
+            version: its digest, or the first six digits or more.
+
+        Raises:
+            UnknownVoiceError: no such voice or version.
+            NotYoursError: it is for everybody, or built in.
+            ManifestError: that version is broken.
+            UnwritableError: the volume is read-only.
+        """
+        with writing(self._root), locked(self._root):
+            self._must_own(name)
+            versions = self._own.versions(name)
+            manifest = self._own.read(name, chosen(name, versions, version))
+            if versions[0] != manifest.version:
+                replace_file(self._own.path / name / CURRENT, f"{manifest.version}\n".encode("ascii"))
+        return manifest
+
     def remove(self, name: str) -> tuple[str, ...]:
         """Takes "name" (all its versions) or "name@version" off the shelf; gives back the versions gone.
 
@@ -228,7 +251,8 @@ class Shelf(Sight):
             for gone in going:
                 drop(self._own.folder(plain, gone))
             if going == versions:
-                (self._own.path / plain / CONSENT).unlink(missing_ok=True)
+                for left in (CONSENT, CURRENT):
+                    (self._own.path / plain / left).unlink(missing_ok=True)
         return going
 
     def _weights_of(self, manifest: VoiceManifest) -> Path | None:

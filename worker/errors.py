@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from book.errors import BookError, MasteringError
 from jobs.errors import LimitReachedError
 from jobs.ledger.values import StepError
 from models_store.options import OptionError
-from speech.errors import BadTakeError, SpeechError, UnreadableTextError, VoiceError
+from speech.errors import BadTakeError, SpeechError, TrainingError, UnreadableTextError, VoiceError
 
 
 class StoppingError(Exception):
@@ -19,11 +20,20 @@ class LostTakeError(Exception):
     """A take has no row, or its render is missing or corrupt in the object store; the message says which."""
 
 
+class UnfitRecordingsError(TrainingError):
+    """Nothing is left to learn from, or to speak after; `reasons` has a line for each recording."""
+
+    def __init__(self, message: str, reasons: Sequence[str]) -> None:
+        super().__init__(message)
+        self.reasons = tuple(reasons)
+
+
 CODES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (MasteringError, "mastering"),
     (BookError, "unreadable-book"),
     (UnreadableTextError, "unreadable-text"),
     (BadTakeError, "bad-take"),
+    (TrainingError, "training"),
     (VoiceError, "voice"),
     (OptionError, "option"),
     (SpeechError, "speech"),
@@ -42,4 +52,6 @@ def describe(
     message = " ".join(str(error).split()) or type(error).__name__
     if code == "internal":
         message = f"{type(error).__name__}: {message}"
-    return StepError(code, message, chapter_index, utterance_index)
+    told = StepError(code, message, chapter_index, utterance_index)
+    reasons = error.reasons if isinstance(error, UnfitRecordingsError) else ()
+    return told.with_others(StepError("recording", reason) for reason in reasons)

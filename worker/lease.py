@@ -90,8 +90,13 @@ class Watch:
 
     def is_over(self, claim: Claim) -> bool:
         """Whether the claim's window has closed: nothing more of it is begun, and it goes back."""
+        left = self.seconds_left(claim)
+        return left is not None and left <= 0
+
+    def seconds_left(self, claim: Claim) -> float | None:
+        """How long the claim's window stays open; None if it waits for none."""
         closing = self._closing.get((claim.step_id, claim.epoch))
-        return closing is not None and self._clock() >= closing
+        return None if closing is None else closing - self._clock()
 
     def add(self, claims: Collection[Claim]) -> None:
         """From now on these claims, just taken, are renewed."""

@@ -58,14 +58,15 @@ def key_of(source: VoiceSource, lexicon: Lexicon) -> str:
                 for recording, file in zip(recordings, source.prompts, strict=True)
             ],
             "lexicon": [describe_entry(entry) for entry in lexicon.entries],
-            "backbones": _stamps(source.backbones),
+            "backbones": backbone_stamps(source.backbones),
         },
         sort_keys=True,
     )
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _stamps(backbones: Path | None) -> list[tuple[str, int, int]]:
+def backbone_stamps(backbones: Path | None) -> list[tuple[str, int, int]]:
+    """Name, size and time of each backbone's weights in this folder."""
     kinds = ("*/model.safetensors", f"*/{MODEL}")
     files = sorted(file for kind in kinds for file in backbones.glob(kind)) if backbones else []
     return [(file.parent.name, (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]

@@ -1,0 +1,205 @@
+"""A training through the ledger: recordings in, a version on the shelf out, whatever stops it on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import update
+
+from jobs.ledger.keys import LOCAL_TENANT
+from jobs.ledger.values import ArtefactView
+from jobs.settings import Settings
+from jobs.states import JobState, StepKind
+from jobs.tables import Step
+from speech.gpt_sovits.files import DECODER, SEMANTIC
+from speech.text.utterance import Span, Utterance
+from speech.voice import Request
+from tests.speech.training.spoken import Sound, clipped, music, noise, speech
+from tests.worker.learning import drain, put_base, recordings, sent, submit
+from worker.lease import Watch
+from worker.workshop import Workshop
+
+A_LOOK = 10.0
+"""The hasty watch's clock moves on so many seconds whenever somebody looks at it."""
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"lease_seconds": 60, "renew_seconds": 15, "hang_seconds": 300})
+
+
+def artefacts(workshop: Workshop, job_id: str) -> dict[str, ArtefactView]:
+    return {one.name: one for one in workshop.ledger.jobs.artefacts(LOCAL_TENANT, job_id)}
+
+
+def read(workshop: Workshop, artefact: ArtefactView) -> bytes:
+    return workshop.objects.get(artefact.key, sha256=artefact.sha256)
+
+
+def test_recordings_become_a_version_that_speaks(workshop: Workshop, tmp_path: Path) -> None:
+    base = put_base(workshop)
+    sounds, texts = recordings()
+    job_id = submit(workshop, sent(workshop, tmp_path, sounds), texts)
+    drain(workshop)
+    job = workshop.ledger.jobs.get(LOCAL_TENANT, job_id)
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+    manifest = workshop.shelf.resolve("anna")
+    lineage = manifest.training
+    assert lineage is not None
+    assert lineage.base == f"{base.name}@{base.version}"
+    assert len(lineage.recordings) == 5
+    assert sum(one.is_held_out for one in lineage.recordings) == 1
+    assert lineage.energy_kwh > 0
+    assert lineage.options["decoder_epochs"] == 2
+    assert set(lineage.evaluation) >= {"rate", "spectral_db", "similarity"}
+    assert set(manifest.files) == {DECODER, SEMANTIC, manifest.prompts[0].file}
+    assert manifest.weights_digest != base.weights_digest
+    kept = artefacts(workshop, job_id)
+    names = {"report.json", "evaluation.json", "preview.wav", "losses.jsonl", "losses.png", "evaluation.png"}
+    assert set(kept) == names | {DECODER, SEMANTIC}
+    assert read(workshop, kept["losses.png"]).startswith(b"\x89PNG")
+    told = json.loads(read(workshop, kept["report.json"]))
+    assert told["n_kept"] == 5
+    assert json.loads(read(workshop, kept["evaluation.json"]))["is_held_out"] is True
+    assert job.energy is not None
+    assert job.energy.kwh >= lineage.energy_kwh
+    voice = workshop.shelf.open(manifest)
+    (take,) = voice.speak(iter([Request("k", Utterance((Span("The house was quiet.", "en"),)))]))
+    voice.close()
+    assert np.isfinite(take.samples).all()
+    assert take.samples.size > 3_200
+    assert not list(workshop.objects.list(f"t/{LOCAL_TENANT}/jobs/{job_id}/checkpoint"))
+
+
+def spoilt() -> tuple[dict[str, Sound | bytes], dict[str, str]]:
+    """A recording of every kind that is refused, and what is said to be said in it."""
+    good = speech(3.2, seed=9)
+    sounds: dict[str, Sound | bytes] = {
+        "text.wav": b"This is no sound at all.",
+        "empty.wav": b"\0",
+        "short.wav": good[:16_000],
+        "long.wav": np.tile(good, 18),
+        "quiet.wav": good * 0.002,
+        "clipped.wav": clipped(good),
+        "hiss.wav": noise(3.0),
+        "song.wav": music(3.0),
+        "untold.wav": speech(3.2, seed=10),
+        "hasty.wav": speech(3.2, seed=11),
+        "slow.wav": speech(3.2, seed=12),
+        "russian.wav": speech(3.2, seed=13),
+        "tokyo.wav": speech(3.2, seed=14),
+    }
+    texts = dict.fromkeys(sounds, "He opened it and looked out into the rain.")
+    texts |= {
+        "hasty.wav": "This goes on and on and on. " * 12,
+        "slow.wav": "No.",
+        "russian.wav": "Привет, как дела?",
+    }
+    del texts["untold.wav"]
+    return sounds, texts
+
+
+REFUSED = {
+    "text.wav": "unreadable: ",
+    "empty.wav": "unreadable: ",
+    "short.wav": "too short: 0.50 s",
+    "long.wav": "too long: 58 s",
+    "quiet.wav": "silent: ",
+    "clipped.wav": "clipped: ",
+    "hiss.wav": "noise: ",
+    "song.wav": "music: ",
+    "untold.wav": "no transcript: ",
+    "hasty.wav": "transcript: ",
+    "slow.wav": "transcript: ",
+    "russian.wav": "transcript: ",
+    "tokyo.wav": "language: 'ja' is none of en, zh, which the base knows",
+    "again.wav": "twice: the same file as hiss.wav",
+}
+
+
+def test_bad_recordings_are_refused_in_one_line_each(workshop: Workshop, tmp_path: Path) -> None:
+    put_base(workshop)
+    sounds, texts = spoilt()
+    sounds["again.wav"] = sounds["hiss.wav"]
+    job_id = submit(workshop, sent(workshop, tmp_path, sounds), texts, languages={"tokyo.wav": "ja"})
+    drain(workshop)
+    job = workshop.ledger.jobs.get(LOCAL_TENANT, job_id)
+    assert job.state == JobState.FAILED
+    assert job.error is not None
+    assert job.error["code"] == "training"
+    assert job.error["message"] == "recordings: none of them can be learnt from"
+    lines = {other["message"].partition(":")[0]: other["message"] for other in job.error["others"]}
+    assert lines.keys() == REFUSED.keys()
+    for name, line in lines.items():
+        assert line.startswith(f"{name}: {REFUSED[name]}"), line
+        assert "\n" not in line
+        assert len(line) < 200
+
+
+def test_a_list_says_what_is_said_and_is_checked(workshop: Workshop, tmp_path: Path) -> None:
+    put_base(workshop)
+    sounds, texts = recordings(4)
+    rows = [f"D:\\\\anna\\\\{name}|anna|EN|{text}" for name, text in texts.items()]
+    sources = sent(workshop, tmp_path, {**sounds, "bad.list": "\n".join([*rows, "x.wav|a|EN|Yes."]).encode()})
+    for listed, fault in (
+        (sources[4], "list: line 5: x.wav is not among the recordings"),
+        (sources[0], "list: is not UTF-8"),
+    ):
+        job_id = submit(workshop, sources[:4], {}, listed=listed)
+        drain(workshop)
+        job = workshop.ledger.jobs.get(LOCAL_TENANT, job_id)
+        assert job.error is not None
+        assert job.error["message"].startswith(fault)
+    (good,) = sent(workshop, tmp_path, {"good.list": "\n".join(rows).encode()})
+    job_id = submit(workshop, sources[:4], {}, listed=good)
+    drain(workshop, StepKind.PREPARE)
+    told = workshop.ledger.jobs.results(job_id, StepKind.PREPARE)[0]
+    assert told["prompt"]["transcript"] in texts.values()
+    assert told["expected"]["n_decoder_updates"] == told["expected"]["n_semantic_updates"] == 2 * 2
+
+
+@pytest.fixture
+def hasty(workshop: Workshop) -> Iterator[Workshop]:
+    """The same workshop, where time flies."""
+    looks = count()
+    watch = Watch(workshop.ledger, workshop.settings, clock=lambda: next(looks) * A_LOOK)
+    yield replace(workshop, watch=watch)
+    left = watch.in_hand()
+    for claim in left:
+        watch.drop(claim)
+    watch.stop()
+    assert left == [], "work ended with claims under watch"
+
+
+def test_a_window_that_closes_changes_no_weight(hasty: Workshop, tmp_path: Path) -> None:
+    put_base(hasty)
+    sounds, texts = recordings(4)
+    sources = sent(hasty, tmp_path, sounds)
+    learnt = []
+    for looks in (None, 5):  # undisturbed, and closed after so many looks at the clock
+        soon = datetime.now(UTC) + timedelta(minutes=29)  # too soon to choose among the hours
+        job_id = submit(hasty, sources, texts, when="off-peak", windows=["00:00-24:00 UTC"], deadline=soon)
+        drain(hasty, StepKind.PREPARE)
+        if looks:
+            with hasty.ledger.database.write() as tx:
+                closing = hasty.ledger.database.clock.now() + looks * A_LOOK
+                tx.execute(update(Step).where(Step.kind == StepKind.TRAIN).values(closes_at=closing))
+        else:
+            with hasty.ledger.database.write() as tx:
+                tx.execute(update(Step).where(Step.kind == StepKind.TRAIN).values(closes_at=None))
+        drain(hasty, StepKind.TRAIN)
+        told = hasty.ledger.jobs.results(job_id, StepKind.TRAIN)[0]
+        learnt.append({name: where["sha256"] for name, where in told["voice"].items()})
+        events = hasty.ledger.jobs.events(LOCAL_TENANT, job_id)
+        closed = [event for event in events if event.detail.get("reason") == "the window closes"]
+        assert len(closed) == (1 if looks else 0)
+        assert max(event.detail["attempt"] for event in events if event.kind == "step.leased") == 1
+    assert learnt[0] == learnt[1]
+    assert set(learnt[0]) == {DECODER, SEMANTIC}

@@ -1,0 +1,106 @@
+"""The prepare step of a training: recordings become features, a report and a prompt, by day if need be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from jobs.ledger.values import Claim
+from jobs.messages import Knock
+from models_store.prompts import LEAST_SECONDS, MOST_SECONDS, PreparedPrompt, prepare_prompt
+from speech.errors import VoiceError
+from speech.training.corpus import Corpus
+from speech.training.examine import Report, report
+from speech.training.expect import expect
+from speech.units import SAMPLE_RATE
+from worker.errors import UnfitRecordingsError
+from worker.listening import Heard, Listener, read_list
+from worker.schooling import REPORT, find_base, keep, meter_of, note_energy, options_of, spec_of, told
+from worker.workshop import Workshop
+
+_TENSORS = "application/octet-stream"
+
+
+def prepare(workshop: Workshop, claim: Claim) -> list[Knock]:
+    """Does the step; returns the knocks now due.
+
+    Raises:
+        UnfitRecordingsError: nothing is left to learn from or to speak after; it says why of each recording.
+        TrainingError: the list cannot be read, or names what was not sent.
+        VoiceError: the base is none to learn from.
+    """
+    spec = spec_of(claim)
+    base = find_base(workshop.shelf.of(claim.tenant_id), spec.base)
+    decoder, semantic = options_of(spec.options)
+    meter = meter_of(workshop.settings, base.device)
+    with workshop.scratch() as folder:
+        listener = Listener(workshop, base, claim.tenant_id)
+        heard: list[Heard] = []
+        with workshop.watch.progress() as got_further:
+            for recording in listener.listen(spec, read_list(workshop, spec), folder):
+                heard.append(recording)
+                got_further()
+                workshop.watch.check()
+        entries = [one.entry for one in heard if one.entry is not None]
+        if not entries:
+            raise UnfitRecordingsError("recordings: none of them can be learnt from", _reasons(heard))
+        phonemes = {entry.features.name: entry.features.phonemes.tolist() for entry in entries}
+        found = report([one.examined for one in heard], phonemes, listener.symbols)
+        prompt = _choose_prompt(heard, folder)
+        corpus = Corpus.of(entries, semantic.seed)
+        corpus.write(folder / "corpus.safetensors")
+        seconds = [len(features.sound) / SAMPLE_RATE for features in corpus.learnt]
+        expected = expect(seconds, decoder, semantic, "cuda" if base.device.type == "cuda" else "cpu")
+        learnt = keep(workshop, claim, folder / "corpus.safetensors", "features", _TENSORS)
+        said = keep(workshop, claim, prompt.path, "recording", "audio/wav", suffix=".wav")
+    written = keep(workshop, claim, _as_json(found), "report", "application/json", name=REPORT)
+    energy = note_energy(workshop, claim, meter)
+    workshop.insist(lambda: workshop.ledger.trainings.choose_hours(claim, expected.seconds))
+    result = {
+        "corpus": told(learnt),
+        "prompt": {
+            **told(said),
+            "name": prompt.path.name,
+            "transcript": prompt.transcript,
+            "language": prompt.language,
+        },
+        "base": f"{base.manifest.name}@{base.manifest.version}",
+        "seconds": found.seconds,
+        "expected": asdict(expected),
+        "energy": asdict(energy),
+    }
+    return workshop.insist(
+        lambda: workshop.ledger.steps.finish(claim, artefacts=[learnt, said, written], result=result)
+    )
+
+
+def _choose_prompt(heard: Sequence[Heard], folder: Path) -> PreparedPrompt:
+    """The recording the voice will speak after: of those that are fit, the one farthest above its noise."""
+    fit = [
+        (one, one.entry)
+        for one in heard
+        if one.entry and LEAST_SECONDS <= one.examined.seconds <= MOST_SECONDS
+    ]
+    reasons = [] if fit else [f"no recording is {LEAST_SECONDS:g} to {MOST_SECONDS:g} s long"]
+    for one, entry in sorted(fit, key=lambda pair: -(pair[0].examined.snr_db or 0.0)):
+        try:
+            return prepare_prompt(
+                one.path, transcript=entry.text, language=entry.language, folder=folder / "prompt"
+            )
+        except VoiceError as error:
+            reasons.append(str(error).replace(one.path.name, one.examined.name))
+    raise UnfitRecordingsError(
+        "recordings: the voice cannot speak after any of them", [*reasons, *_reasons(heard)]
+    )
+
+
+def _reasons(heard: Sequence[Heard]) -> list[str]:
+    return [one.examined.reason for one in heard if one.examined.reason]
+
+
+def _as_json(found: Report) -> bytes:
+    return (
+        json.dumps({"lines": found.lines, **found.as_json()}, indent=2, ensure_ascii=False) + "\n"
+    ).encode()

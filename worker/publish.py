@@ -1,0 +1,241 @@
+"""The publish step: what was learnt speaks, is judged beside its base, and becomes a version on the shelf."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import wave
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from jobs.ledger.training_values import Energy
+from jobs.ledger.values import Claim, Stored
+from jobs.messages import Knock
+from jobs.states import StepKind
+from jobs.training import TrainingSpec
+from models_store.lineage import LearntRecording, Lineage
+from models_store.manifest import ManifestPrompt
+from models_store.publishing import Trained
+from models_store.publishing import publish as put_on_shelf
+from speech.backbones import SpeakerBackbone
+from speech.gpt_sovits.company import Backbones
+from speech.gpt_sovits.files import ADAPTERS, DECODER, SEMANTIC
+from speech.gpt_sovits.recording import resample
+from speech.gpt_sovits.voice import open_voice
+from speech.networks import fbank
+from speech.text.utterance import Span, Utterance
+from speech.training.corpus import Corpus, Entry
+from speech.training.evaluate import Embed, Likeness, compare
+from speech.training.plots import can_plot, plot_likeness, plot_losses
+from speech.units import SAMPLE_RATE
+from speech.voice import PromptFile, Request, Samples, VoiceSource
+from worker.schooling import Base, bring, find_base, keep, meter_of, note_energy, spec_of
+from worker.tagging import GENERATOR
+from worker.workshop import Workshop
+
+log = logging.getLogger(__name__)
+
+EVALUATION: Final = "evaluation.json"
+PREVIEW: Final = "preview.wav"
+LOSSES_PLOT: Final = "losses.png"
+EVALUATION_PLOT: Final = "evaluation.png"
+
+
+def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
+    """Does the step; returns the knocks now due.
+
+    Raises:
+        SpeechError: what was learnt cannot speak, or the shelf does not take it.
+    """
+    spec = spec_of(claim)
+    jobs = workshop.ledger.jobs
+    prepared = workshop.insist(lambda: jobs.results(claim.job_id, StepKind.PREPARE))[0]
+    trained = workshop.insist(lambda: jobs.results(claim.job_id, StepKind.TRAIN))[0]
+    shelf = workshop.shelf.of(claim.tenant_id)
+    base = find_base(shelf, prepared["base"])
+    meter = meter_of(workshop.settings, base.device)
+    with workshop.scratch() as folder:
+        corpus = Corpus.read(bring(workshop, prepared["corpus"], folder / "corpus.safetensors"))
+        said = prepared["prompt"]
+        recording = bring(workshop, said, folder / said["name"])
+        prompt = PromptFile(recording, said["transcript"], said["language"])
+        learnt = {
+            name: bring(workshop, where, folder / "voice" / name) for name, where in trained["voice"].items()
+        }
+        takes = _speak(base, learnt, prompt, corpus.judged, workshop)
+        of_base = _speak(base, {}, prompt, corpus.judged, workshop)
+        embed = _embed(base)
+        likeness = [_judge(made, corpus.judged, embed) for made in (takes, of_base)]
+        figures = [{k: v for k, v in asdict(mean).items() if v is not None} for _, mean in likeness]
+        manifest = put_on_shelf(
+            shelf,
+            Trained(
+                name=spec.name,
+                base=base.manifest,
+                weights=learnt,
+                prompt=ManifestPrompt(
+                    file=said["name"], transcript=said["transcript"], language=said["language"]
+                ),
+                recording=recording,
+                lineage=_lineage(spec, prepared, trained, corpus, figures),
+                consent=spec.consent,
+                licence=spec.licence,
+                description=spec.description,
+            ),
+            base.weights,
+        )
+        evaluation = {
+            "voice": f"{manifest.name}@{manifest.version}",
+            "base": prepared["base"],
+            "is_held_out": bool(corpus.held_out),
+            "mean": {"voice": figures[0], "base": figures[1]},
+            "recordings": [
+                {
+                    "name": entry.features.name,
+                    "text": entry.text,
+                    "voice": asdict(mine),
+                    "base": asdict(other),
+                }
+                for entry, mine, other in zip(corpus.judged, likeness[0][0], likeness[1][0], strict=True)
+            ],
+        }
+        artefacts = [
+            _keep_json(workshop, claim, evaluation),
+            keep(workshop, claim, _wav(takes[0]), "preview", "audio/wav", name=PREVIEW),
+            *_draw(workshop, claim, folder, trained, {"voice": figures[0], "base": figures[1]}),
+        ]
+    note_energy(workshop, claim, meter)
+    for key in workshop.insist(lambda: workshop.ledger.trainings.drop_checkpoints(claim)):
+        workshop.objects.delete(key)
+    result = {"voice": manifest.name, "version": manifest.version, "evaluation": evaluation["mean"]}
+    return workshop.insist(lambda: workshop.ledger.steps.finish(claim, artefacts=artefacts, result=result))
+
+
+def _speak(
+    base: Base, learnt: dict[str, Path], prompt: PromptFile, entries: Sequence[Entry], workshop: Workshop
+) -> list[Samples]:
+    """What a voice makes of the texts of these recordings; the base itself where nothing was learnt."""
+    folder = next(iter(learnt.values())).parent if learnt else None
+    weights = base.weights
+    if folder is not None and ADAPTERS not in learnt:
+        for name in (DECODER, SEMANTIC):  # what did not learn is the base's
+            if name not in learnt:
+                (folder / name).symlink_to(base.weights / name)
+        weights = folder
+    source = VoiceSource(
+        weights_digest=base.manifest.weights_digest,
+        parameters=base.manifest.parameters,
+        folder=folder,
+        weights=weights,
+        prompts=(prompt,),
+        backbones=base.source.backbones,
+    )
+    voice = open_voice(source)
+    try:
+        requests = [
+            Request(str(number), Utterance((Span(entry.text, entry.language),)))
+            for number, entry in enumerate(entries)
+        ]
+        made = {}
+        for take in voice.speak(iter(requests)):
+            made[take.key] = take.samples
+            workshop.watch.check()
+    finally:
+        voice.close()
+    return [made[request.key] for request in requests]
+
+
+def _judge(
+    made: Sequence[Samples], entries: Sequence[Entry], embed: Embed | None
+) -> tuple[list[Likeness], Likeness]:
+    found = [
+        compare(samples, entry.features.sound.numpy(), embed)
+        for samples, entry in zip(made, entries, strict=True)
+    ]
+    return found, Likeness.mean(found)
+
+
+def _embed(base: Base) -> Embed | None:
+    """The speaker backbone, where it is on the shelf."""
+    folder = base.source.backbones
+    if folder is None or not (folder / "speaker").is_dir():
+        return None
+    backbone: SpeakerBackbone = Backbones(folder, base.device).speaker()
+
+    def embed(sound: torch.Tensor) -> torch.Tensor:
+        return backbone(resample(sound, SAMPLE_RATE, fbank.SAMPLE_RATE)).cpu()
+
+    return embed
+
+
+def _lineage(
+    spec: TrainingSpec,
+    prepared: dict[str, Any],
+    trained: dict[str, Any],
+    corpus: Corpus,
+    figures: Sequence[dict[str, float]],
+) -> Lineage:
+    energy = Energy(**trained["energy"])
+    return Lineage(
+        base=prepared["base"],
+        recordings=tuple(
+            LearntRecording(
+                name=entry.features.name,
+                sha256=entry.sha256,
+                seconds=len(entry.features.sound) / SAMPLE_RATE,
+                is_held_out=entry.is_held_out,
+            )
+            for entry in corpus.entries
+        ),
+        options=spec.options.model_dump(exclude_none=True),
+        n_updates=trained["n_updates"],
+        code=GENERATOR,
+        energy_kwh=energy.kwh,
+        energy_source=energy.source,
+        energy_grams=energy.grams,
+        evaluation=figures[0],
+        evaluation_of_base=figures[1],
+    )
+
+
+def _draw(
+    workshop: Workshop,
+    claim: Claim,
+    folder: Path,
+    trained: dict[str, Any],
+    figures: dict[str, dict[str, float]],
+) -> list[Stored]:
+    """The pictures; without matplotlib there are none, and the log says so."""
+    if not can_plot():
+        log.warning("no plots are drawn: pip install 'lectorium[bench]'")
+        return []
+    losses = bring(workshop, trained["losses"], folder / "losses.jsonl")
+    rows = [json.loads(row) for row in losses.read_text("utf-8").splitlines()]
+    plot_losses(rows, folder / LOSSES_PLOT)
+    plot_likeness(figures, folder / EVALUATION_PLOT)
+    return [
+        keep(workshop, claim, folder / name, "plot", "image/png", name=name)
+        for name in (LOSSES_PLOT, EVALUATION_PLOT)
+    ]
+
+
+def _keep_json(workshop: Workshop, claim: Claim, content: dict[str, Any]) -> Stored:
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return keep(workshop, claim, text.encode(), "evaluation", "application/json", name=EVALUATION)
+
+
+def _wav(sound: Samples) -> bytes:
+    """Mono, 16 bits, 32 kHz."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(np.clip(np.rint(sound * 2.0**15), -(2**15), 2**15 - 1).astype("<i2").tobytes())
+    return out.getvalue()

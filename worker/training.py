@@ -1,0 +1,39 @@
+"""The three steps of a training. They need PyTorch, which is loaded when the first of them is claimed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from jobs.ledger.values import Claim
+from jobs.messages import Knock
+from speech.errors import TrainingError
+from worker.workshop import Workshop
+
+
+def prepare(workshop: Workshop, claim: Claim) -> list[Knock]:
+    """Recordings become features, a report and a prompt; `worker.prepare`."""
+    _require_torch()
+    from worker.prepare import prepare
+
+    return prepare(workshop, claim)
+
+
+def train(workshop: Workshop, claim: Claim) -> list[Knock]:
+    """Updates, while there is time; `worker.train`."""
+    _require_torch()
+    from worker.train import train
+
+    return train(workshop, claim)
+
+
+def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
+    """What was learnt is judged and stands on the shelf; `worker.publish`."""
+    _require_torch()
+    from worker.publish import publish
+
+    return publish(workshop, claim)
+
+
+def _require_torch() -> None:
+    if find_spec("torch") is None:
+        raise TrainingError("a training needs PyTorch on its worker: pip install 'lectorium[neural]'")
