@@ -30,7 +30,7 @@ from models_store.manifest import VoiceManifest
 from models_store.shelf import Shelf
 
 LEARNER: Final = Post("learner", "worker", ("--kinds", "prepare,train,publish"))
-PIECE_SECONDS: Final = 6.0
+STRETCH_SECONDS: Final = 6.0
 """What a long recording is taken to be cut into: 2 to 10 s, as its silences fall."""
 MOST_SECONDS: Final = 7_200.0
 """More of a recording is not measured for an estimate."""
@@ -99,17 +99,17 @@ def foresee(order: TrainingOrder, settings: Settings) -> Foreseen:
     with open_home(settings) as home:
         base = _check(home, order)
         check_files(order)
-        pieces: list[float] = []
+        stretches: list[float] = []
         for path in order.recordings:
             try:
                 seconds = hear(path, most_seconds=MOST_SECONDS).seconds
             except HearingError as error:
                 raise InputError(f"RECORDINGS: {path.name}: {error}") from error
-            n_pieces = max(1, math.ceil(seconds / (PIECE_SECONDS + 4)))
-            pieces += [seconds / n_pieces] * n_pieces
+            n_stretches = max(1, math.ceil(seconds / (STRETCH_SECONDS + 4)))
+            stretches += [seconds / n_stretches] * n_stretches
         device = "cuda" if read_device(base.parameters).type == "cuda" else "cpu"
         decoder, semantic = options_of(order.training.options)
-        expected = expect(pieces, decoder, semantic, "cuda" if device == "cuda" else "cpu")
+        expected = expect(stretches, decoder, semantic, "cuda" if device == "cuda" else "cpu")
         watts = GPU_WATTS if device == "cuda" else settings.core_watts
         kwh = expected.seconds * watts / 3.6e6
         with home.ledger.database.read() as tx:
@@ -120,7 +120,7 @@ def foresee(order: TrainingOrder, settings: Settings) -> Foreseen:
         begins = hours.openings[0][0] if waits and hours.openings else now.timestamp()
         grams, price = settings.grid.per_kwh(datetime.fromtimestamp(begins, UTC))
         return Foreseen(
-            audio_seconds=sum(pieces),
+            audio_seconds=sum(stretches),
             n_updates=expected.n_updates,
             device=device,
             seconds=expected.seconds,
