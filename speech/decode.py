@@ -71,7 +71,7 @@ class Pace:
     """Newcomers that share a prefill."""
     look_every: int = 1
     """Ticks between two looks at which lanes have ended. A look waits for the device."""
-    slots_step: int = 256
+    slots_step: int = 128
     """The cache grows by so many slots when a lane needs more; at least `n_slots`: it never has to."""
     in_buckets: bool = False
     """Whether lanes and slots go in few sizes, each captured by a GPU; the cache must not grow then."""

