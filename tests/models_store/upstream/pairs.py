@@ -75,9 +75,9 @@ def loaded(path: Path) -> Loaded:
     )
 
 
-def halves(folder: Path, version: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def halves(folder: Path, version: str, *, ends: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
     """What upstream would pickle of a toy voice: the GPT half's content and the SoVITS half's."""
-    written = write_weights(folder, version)
+    written = write_weights(folder, version, ends=ends)
     semantic, gpt = read_weights(written / SEMANTIC)
     decoder, sovits = read_weights(written / DECODER)
     half = {name: tensor.half() for name, tensor in reversed(decoder.items())}  # in no safetensors' order
@@ -96,9 +96,9 @@ def halves(folder: Path, version: str) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
-def write_pair(folder: Path, version: str) -> tuple[Path, Path]:
-    """A toy voice as its owner has it: `voice-e15.ckpt` and `voice_e8_s400.pth`."""
-    gpt, sovits = halves(folder / "written", version)
+def write_pair(folder: Path, version: str, *, ends: bool = True) -> tuple[Path, Path]:
+    """A toy voice as its owner has it, `voice-e15.ckpt` and `voice_e8_s400.pth`; `ends`: see there."""
+    gpt, sovits = halves(folder / "written", version, ends=ends)
     paths = folder / "voice-e15.ckpt", folder / "voice_e8_s400.pth"
     paths[0].write_bytes(saved(OrderedDict(gpt)))
     tagged = OrderedDict({**sovits, "config": HParams(**sovits["config"])})
