@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jobs.ledger.values import Claim
 from jobs.messages import Knock
+from models_store.commission import options_of
 from models_store.prompts import LEAST_SECONDS, MOST_SECONDS, PreparedPrompt, prepare_prompt
 from speech.errors import VoiceError
 from speech.training.corpus import Corpus
@@ -17,7 +18,7 @@ from speech.training.expect import expect
 from speech.units import SAMPLE_RATE
 from worker.errors import UnfitRecordingsError
 from worker.listening import Heard, Listener, read_list
-from worker.schooling import REPORT, find_base, keep, meter_of, note_energy, options_of, spec_of, told
+from worker.schooling import REPORT, find_base, keep, meter_of, note_energy, spec_of, told
 from worker.workshop import Workshop
 
 _TENSORS = "application/octet-stream"

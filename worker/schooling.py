@@ -1,24 +1,23 @@
-"""What the three steps of a training share: the base, the options, the energy, and files on their way."""
+"""What the three steps of a training share: the base, the energy, and files on their way."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 
 from jobs.ledger.training_values import Energy
 from jobs.ledger.values import ArtefactKind, Claim, Stored
 from jobs.settings import Settings
-from jobs.training import TrainingOptions, TrainingSpec
+from jobs.training import TrainingSpec
 from models_store.manifest import VoiceManifest
 from models_store.shelf import Shelf
 from speech.energy import Meter
 from speech.errors import VoiceError
 from speech.gpt_sovits.files import ADAPTERS, FAMILY
 from speech.gpt_sovits.voice import read_device
-from speech.training.options import DecoderOptions, SemanticOptions
 from speech.voice import VoiceSource
 from worker.files import store
 from worker.workshop import Workshop
@@ -51,47 +50,6 @@ def find_base(shelf: Shelf, name: str) -> Base:
     if manifest.family != FAMILY or source.weights is None:
         raise VoiceError(f"base: {name!r} is of the family {manifest.family!r}, which learns nothing")
     return Base(manifest, source, source.weights, read_device(manifest.parameters))
-
-
-def options_of(asked: TrainingOptions) -> tuple[DecoderOptions | None, SemanticOptions]:
-    """How both networks learn.
-
-    Adapters are small because they leave everything else alone: with a rank, and no word about the decoder,
-    the decoder does not learn.
-    """
-    shared = {
-        "seed": asked.seed,
-        "bf16": None if asked.precision is None else asked.precision == "bf16",
-        "recompute": asked.recompute,
-        "fused": asked.fused,
-        "ceiling": asked.ceiling,
-        "least_per_epoch": asked.least_per_epoch,
-        "look_every": asked.look_every,
-        "patience": asked.patience,
-    }
-    for_decoder = {
-        "epochs": asked.decoder_epochs,
-        "n_lanes": asked.decoder_lanes,
-        "n_passes": asked.decoder_passes,
-        "rate": asked.decoder_rate,
-        "divergence_warm_up": asked.divergence_warm_up,
-        "jitter_samples": asked.jitter_samples,
-    }
-    for_semantic = {
-        "epochs": asked.semantic_epochs,
-        "n_lanes": asked.semantic_lanes,
-        "n_passes": asked.semantic_passes,
-        "rate": asked.semantic_rate,
-        "adapter_rank": asked.adapter_rank,
-    }
-    asks_decoder = any(value is not None for value in for_decoder.values())
-    decoder = DecoderOptions(**_given(shared | for_decoder))
-    semantic = SemanticOptions(**_given(shared | for_semantic))
-    return (None if asked.adapter_rank and not asks_decoder else decoder), semantic
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def meter_of(settings: Settings, device: torch.device) -> Meter:

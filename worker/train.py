@@ -14,11 +14,12 @@ from jobs.ledger.training_values import TrainingProgress
 from jobs.ledger.values import Claim
 from jobs.messages import Knock
 from jobs.states import StepKind
+from models_store.commission import options_of
 from speech.energy import Meter
 from speech.training.corpus import Corpus
 from speech.training.course import LOSSES, Course, Reached, pack, unpack
 from speech.training.loop import Outcome
-from worker.schooling import bring, find_base, keep, meter_of, note_energy, options_of, spec_of, told
+from worker.schooling import bring, find_base, keep, meter_of, note_energy, spec_of, told
 from worker.workshop import Workshop
 
 log = logging.getLogger(__name__)

@@ -5,16 +5,19 @@ Prompts come with the requests, so voices that share weights can share the lanes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from speech.allocator import keep_freed_memory
 from speech.decode import Pace, decode
 from speech.errors import VoiceError
+from speech.gpt_sovits.adapters import n_bytes_of as adapter_bytes
+from speech.gpt_sovits.adapters import wear
 from speech.gpt_sovits.company import Backbones
 from speech.gpt_sovits.front import Front
 from speech.gpt_sovits.orders import Asked, Order, Orders
@@ -80,6 +83,17 @@ class Engine:
         n_lanes = n_lanes or lanes_for(device, semantic)
         n_together = 1 if device.type == "cpu" else _SOUNDED_TOGETHER
         return cls(semantic, decoder, front, Pace.for_device(device, n_lanes), n_together=n_together)
+
+    def wearing(self, adapters: Mapping[str, Tensor]) -> Engine:
+        """The same engine for a voice with these adapters: `n_bytes` are theirs alone, all else is shared.
+
+        Raises:
+            VoiceError: they do not fit the semantic model.
+        """
+        twin = copy(self)
+        twin._semantic = wear(self._semantic, adapters)  # noqa: SLF001 - it is one of us
+        twin.n_bytes = adapter_bytes(adapters, self._semantic.head.weight.dtype)
+        return twin
 
     @property
     def n_lanes(self) -> int:

@@ -10,6 +10,7 @@ import torch
 
 from speech.errors import VoiceError
 from speech.gpt_sovits import features
+from speech.gpt_sovits.adapters import read_adapters
 from speech.gpt_sovits.company import Backbones
 from speech.gpt_sovits.engine import Engine
 from speech.gpt_sovits.prompt import Prompt, make_prompt
@@ -32,8 +33,9 @@ PARAMETERS: Final[Mapping[str, str]] = {
 class GptSovitsVoice:
     """A voice version of this family, loaded."""
 
-    def __init__(self, engine: Engine, prompt: Prompt, weights_digest: str) -> None:
+    def __init__(self, engine: Engine, prompt: Prompt, weights_digest: str, n_own_bytes: int = 0) -> None:
         self._engine: Engine | None = engine
+        self._n_own_bytes = n_own_bytes
         self._prompt = prompt
         self._weights_digest = weights_digest
         self.on_beat: Callable[[], None] = _nothing
@@ -43,6 +45,16 @@ class GptSovitsVoice:
     def weights_digest(self) -> str:
         """Names the weights."""
         return self._weights_digest
+
+    @property
+    def n_own_bytes(self) -> int:
+        """The memory of what it shares with no other voice, while it is open; its prompt is not counted."""
+        return self._n_own_bytes if self.is_open else 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can speak."""
+        return self._engine is not None
 
     @property
     def n_lanes(self) -> int:
@@ -82,13 +94,21 @@ class GptSovitsWeights:
 
     @property
     def n_bytes(self) -> int:
-        """The memory of its networks, on their device."""
-        return self._engine.n_bytes
+        """The memory of its networks on their device, the adapters of its open voices among it."""
+        worn = sum(voice.n_own_bytes for voice in self._voices)
+        return self._engine.n_bytes + worn
 
     def voice(self, source: VoiceSource) -> GptSovitsVoice:
-        """The voice that speaks after this source's prompts; raises as `open_prompt`."""
+        """The voice that speaks after this source's prompts; raises as `open_prompt`.
+
+        One with adapters wears them; the base's weights are its own otherwise.
+        """
         prompt = open_prompt(source, self._engine, self._backbones)
-        self._voices.append(GptSovitsVoice(self._engine, prompt, source.weights_digest))
+        adapters = read_adapters(source.folder)
+        engine = self._engine.wearing(adapters) if adapters else self._engine
+        n_own_bytes = engine.n_bytes if adapters else 0
+        self._voices = [voice for voice in self._voices if voice.is_open]
+        self._voices.append(GptSovitsVoice(engine, prompt, source.weights_digest, n_own_bytes))
         return self._voices[-1]
 
     def close(self) -> None:

@@ -7,19 +7,16 @@ model take 12.6 MB in half precision, the model itself 155 MB, so many voices ca
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from speech.errors import VoiceError
+from speech.gpt_sovits.adapters import ADAPTED
 from speech.networks.semantic import SemanticModel
 from speech.networks.weights import load
 from speech.training.published import halve
-
-ADAPTED: Final = ("qkv", "out", "expand", "contract")
-"""The linear layers of every block that get an adapter."""
 
 
 class AdaptedLinear(nn.Linear):

@@ -18,7 +18,7 @@ from jobs.ledger.values import ArtefactView
 from jobs.settings import Settings
 from jobs.states import JobState, StepKind
 from jobs.tables import Step
-from speech.gpt_sovits.files import DECODER, SEMANTIC
+from speech.gpt_sovits.files import ADAPTERS, DECODER, SEMANTIC
 from speech.text.utterance import Span, Utterance
 from speech.voice import Request
 from tests.speech.training.spoken import Sound, clipped, music, noise, speech
@@ -203,3 +203,22 @@ def test_a_window_that_closes_changes_no_weight(hasty: Workshop, tmp_path: Path)
         assert max(event.detail["attempt"] for event in events if event.kind == "step.leased") == 1
     assert learnt[0] == learnt[1]
     assert set(learnt[0]) == {DECODER, SEMANTIC}
+
+
+def test_adapters_become_a_small_version_on_its_base(workshop: Workshop, tmp_path: Path) -> None:
+    base = put_base(workshop)
+    sounds, texts = recordings(3)
+    options = {"adapter_rank": 2, "least_per_epoch": 1, "semantic_epochs": 1, "semantic_passes": 1}
+    job_id = submit(workshop, sent(workshop, tmp_path, sounds), texts, options=options)
+    drain(workshop)
+    job = workshop.ledger.jobs.get(LOCAL_TENANT, job_id)
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+    manifest = workshop.shelf.resolve("anna")
+    assert manifest.base == f"base@{base.version}"
+    assert set(manifest.files) == {ADAPTERS, manifest.prompts[0].file}
+    (refused,) = sent(workshop, tmp_path, {"x.wav": sounds["0.wav"]})
+    job_id = submit(workshop, (refused,), {"x.wav": texts["0.wav"]}, base="anna", name="bert")
+    drain(workshop, StepKind.PREPARE)
+    error = workshop.ledger.jobs.get(LOCAL_TENANT, job_id).error
+    assert error is not None
+    assert error["message"] == f"base: 'anna' is adapters on base@{base.version}; train from that"
