@@ -9,6 +9,7 @@ import click
 from cli.console import count, say, say_json, size, table, tell
 from cli.settings import settings_of
 from cli.voice_add import add, consent, remove
+from cli.voice_compare import compare, rollback
 from cli.voice_files import export_voice, import_voice
 from cli.voice_pull import pull
 from models_store.consent import Consent
@@ -20,7 +21,7 @@ def voice() -> None:
     """The voices on this machine."""
 
 
-for _command in (pull, add, import_voice, export_voice, consent, remove):
+for _command in (pull, add, import_voice, export_voice, compare, rollback, consent, remove):
     voice.add_command(_command)
 
 
