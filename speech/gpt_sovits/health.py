@@ -33,5 +33,5 @@ def check_health(voice: Voice) -> None:
     seconds, expected = take.samples.size / SAMPLE_RATE, expect_seconds(SENTENCE)
     if not expected / _TIMES <= seconds <= expected * _TIMES:
         raise BadTakeError(
-            f"the voice is not well: it takes {seconds:.1f} s for a sentence of {expected:.1f} s"
+            f"the voice is not well: a sentence of some {expected:.1f} s became {seconds:.1f} s of sound"
         )
