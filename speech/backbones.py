@@ -1,7 +1,8 @@
 """The frozen backbones all voices share: content (HuBERT), linguistic (RoBERTa), speaker (ERes2NetV2).
 
 They are read from folders with safetensors, in float32 whatever the files hold, and strictly. The first two
-are transformers' networks in its layout; the third is ours, and its shape is read off its tensors.
+are transformers' networks in its layout; the third is ours, and its shape is read off its tensors. A content
+encoder of our own may stand in HuBERT's place; `config.json` says which it is.
 transformers' own `from_pretrained` is left aside: it would keep half precision even on a CPU, fill what is
 missing with noise, and open pickles.
 """
@@ -9,7 +10,8 @@ missing with noise, and open pickles.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +23,8 @@ from transformers import BertConfig, BertModel, HubertConfig, HubertModel
 
 from speech.errors import SpeechError, VoiceError
 from speech.networks import fbank, speaker
-from speech.networks.config import SpeakerConfig
+from speech.networks.config import ContentConfig, SpeakerConfig
+from speech.networks.content import ContentEncoder
 from speech.networks.masks import pad_lanes, valid_of
 from speech.networks.speaker import SpeakerEncoder
 from speech.networks.weights import Names, load, rename
@@ -30,6 +33,9 @@ CONTENT_SAMPLE_RATE: Final = 16_000
 
 _LAYERS_UNUSED: Final = 2
 """Upstream takes the third-last hidden state: what stands after it in the file never runs here."""
+
+_KIND: Final = "model_type"
+_CONTENT_ENCODER: Final = "lectorium-content"
 
 _WEIGHT_NORM_NAMES: Names = (
     ("parametrizations.weight.original0", "weight_g"),
@@ -41,25 +47,57 @@ _BERT_NAMES: Names = (("bert.", ""), (".gamma", ".weight"), (".beta", ".bias"))
 
 
 class ContentBackbone:
-    """HuBERT: a recording becomes content features, 50 a second."""
+    """HuBERT, or a content encoder of our own: a recording becomes content features, 50 a second."""
 
     def __init__(self, folder: Path, device: torch.device | None = None) -> None:
-        network: Any = HubertModel(HubertConfig.from_dict(_config_of(folder)))
-        remove_parametrizations(network.encoder.pos_conv_embed.conv, "weight")
-        tensors = {rename(name, _WEIGHT_NORM_NAMES): tensor for name, tensor in _tensors_of(folder).items()}
-        load(network, tensors)
-        self._network = network.eval().to(device or torch.device("cpu"))
+        self._device = device or torch.device("cpu")
+        config = _config_of(folder)
+        is_own = config.get(_KIND) == _CONTENT_ENCODER
+        self._hear = (_content_encoder if is_own else _hubert)(config, _tensors_of(folder), self._device)
 
     @torch.inference_mode()
     def __call__(self, sound: Tensor) -> Tensor:
-        """Content features of one recording `[N]` at 16 kHz: `[1, C, F]`, F = (N - 400) // 320 + 1.
+        """Content features of one recording `[N]` at 16 kHz: `[1, C, F]`.
 
-        The recording goes in as it is: upstream does not normalise it either. One at a time, because the
-        first layer's norm runs over all of a recording, and padding would be part of it.
+        F is (N - 400) // 320 + 1 of HuBERT, N // 320 of our own encoder: one more at most.
+
+        The recording goes in as it is: upstream does not normalise it either. One at a time, because both
+        listen to the loudness of a whole recording, and HuBERT would take padding for part of it.
         """
         assert sound.dim() == 1, f"sound is {list(sound.shape)}, not [N]"
-        states: Tensor = self._network(sound[None].to(self._network.device)).last_hidden_state  # [1, F, C]
+        return self._hear(sound[None].to(self._device))
+
+
+def describe_content(config: ContentConfig) -> str:
+    """The `config.json` of a content encoder's folder; its weights stand beside it in `model.safetensors`."""
+    return json.dumps({_KIND: _CONTENT_ENCODER, **asdict(config)}, indent=2)
+
+
+def _content_encoder(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor], device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    shape = {name: value for name, value in config.items() if name != _KIND}
+    try:
+        network = ContentEncoder(ContentConfig(**shape | {"dilations": tuple(shape["dilations"])}))
+    except (KeyError, TypeError) as error:
+        raise VoiceError(f"the content encoder's config.json does not describe one: {error}") from None
+    load(network, tensors)
+    return network.eval().to(device)
+
+
+def _hubert(
+    config: dict[str, Any], tensors: Mapping[str, Tensor], device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    network: Any = HubertModel(HubertConfig.from_dict(config))
+    remove_parametrizations(network.encoder.pos_conv_embed.conv, "weight")
+    load(network, {rename(name, _WEIGHT_NORM_NAMES): tensor for name, tensor in tensors.items()})
+    network.eval().to(device)
+
+    def hear(sound: Tensor) -> Tensor:
+        states: Tensor = network(sound).last_hidden_state  # [1, F, C]
         return states.transpose(1, 2)
+
+    return hear
 
 
 class LinguisticBackbone:

@@ -8,10 +8,12 @@ came from; `weights` alone knows upstream's names. Everything here needs torch a
     prior            tokens and phonemes become latents, by way of `encoder`
     style            recordings become a style
     flow             latents of the prior to those of the posterior and back, by way of `wavenet`
-    generator        latents become sound
+    generator        latents become sound; `spectral` may do so in its place; `tiles`: part by part
     decoder          the five above in one
     speaker          recordings become a speaker embedding
     spectrogram      sound becomes what the style encoder reads; `fbank`: what the speaker encoder reads
+    content          recordings become content features, where HuBERT is not at hand
+    convnext         the blocks of `spectral` and `content`
     posterior        a spectrogram becomes latents; training alone needs it, and
     discriminators   they judge sound
 

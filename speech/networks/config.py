@@ -86,6 +86,51 @@ class GeneratorConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SpectralConfig:
+    """The iSTFT head (Vocos, Siuzdak 2023) that turns latents into sound in place of HiFi-GAN's generator."""
+
+    width: int = 256
+    n_blocks: int = 6
+    expansion: int = 3
+    """Of a block's inner width."""
+    kernel: int = 7
+    rate: int = 2
+    """Spectra for each frame of the latents."""
+    hop: int = 320
+    """Samples between two spectra; `rate` hops are the samples of one frame."""
+    window: int = 1280
+    """Samples of a spectrum's Hann window, and of its Fourier transform."""
+
+    def __post_init__(self) -> None:
+        """Refuses windows that leave gaps or do not stand in the middle of their hop, and even kernels."""
+        if self.window < 2 * self.hop or (self.window - self.hop) % 2 or self.window % 2:
+            raise VoiceError(f"spectra of {self.window} samples, {self.hop} apart, would leave gaps")
+        if self.kernel % 2 == 0:
+            raise VoiceError(f"a kernel of {self.kernel} has no middle")
+
+
+@dataclass(frozen=True, slots=True)
+class ContentConfig:
+    """A content encoder that learns the classes of phones; it may stand in HuBERT's place."""
+
+    n_classes: int
+    """Phones told apart, silence among them."""
+    n_mels: int = 80
+    width: int = 160
+    """Of the features."""
+    expansion: int = 3
+    """Of a block's inner width."""
+    kernel: int = 7
+    dilations: tuple[int, ...] = (1, 1, 1, 2, 2, 2)
+    """One block each."""
+
+    def __post_init__(self) -> None:
+        """Refuses even kernels."""
+        if self.kernel % 2 == 0:
+            raise VoiceError(f"a kernel of {self.kernel} has no middle")
+
+
+@dataclass(frozen=True, slots=True)
 class DecoderConfig:
     """The VITS-like decoder that turns semantic tokens, phonemes and a style into sound."""
 
@@ -115,7 +160,8 @@ class DecoderConfig:
     """Layers of each of the flow's four couplings."""
     posterior_layers: int = 16
     spectrogram_bins: int = 1025
-    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    generator: GeneratorConfig | SpectralConfig = field(default_factory=GeneratorConfig)
+    """Which vocoder, and its shape; upstream's voices have the former."""
 
     def __post_init__(self) -> None:
         """Refuses widths the heads cannot share."""

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from speech.networks import flow, generator, prior, quantiser, style
-from speech.networks.config import DecoderConfig
+from speech.networks.config import DecoderConfig, SpectralConfig
 from speech.networks.flow import Flow
 from speech.networks.generator import Generator
 from speech.networks.masks import pad_lanes
 from speech.networks.prior import Latents, Prior
 from speech.networks.quantiser import Quantiser
+from speech.networks.spectral import SpectralGenerator
 from speech.networks.style import StyleEncoder
 from speech.networks.weights import load
 from speech.noise import latent_noise, seed_of
@@ -28,8 +29,8 @@ UPSTREAM_NAMES = (
     *quantiser.UPSTREAM_NAMES,
 )
 _TILE = 5 * FRAME_RATE
-"""Frames the generator makes at once on a CPU, at most. It is for memory alone, of which a frame takes 2 MB in
-float32; a tile hears 12 frames to either side again, so shorter ones cost time (docs/log.md)."""
+"""Frames the generator makes at once on a CPU, at most. It is for memory alone, of which a frame takes 2 MB
+in float32; a tile hears 12 frames to either side again, so shorter ones cost time (docs/log.md)."""
 
 UPSTREAM_UNUSED = ("enc_q.*", *quantiser.UPSTREAM_UNUSED)
 
@@ -62,7 +63,7 @@ class Decoder(nn.Module):
         self.prior = Prior(config)
         self.style = StyleEncoder(config)
         self.flow = Flow(config)
-        self.generator = Generator(config.generator, config.latent_width, config.style_width)
+        self.generator = _vocoder_of(config)
 
     @classmethod
     def of_upstream(cls, hparams: Mapping[str, object], tensors: Mapping[str, Tensor]) -> Decoder:
@@ -121,3 +122,10 @@ class Decoder(nn.Module):
             speeds if any(speed != 1 for speed in speeds) else (),
         )
         return latents
+
+
+def _vocoder_of(config: DecoderConfig) -> Generator | SpectralGenerator:
+    shape = config.generator
+    if isinstance(shape, SpectralConfig):
+        return SpectralGenerator(shape, config.latent_width, config.style_width)
+    return Generator(shape, config.latent_width, config.style_width)

@@ -18,6 +18,7 @@ from speech.networks.config import GeneratorConfig
 from speech.networks.conv import Conv, Upsampler, side_by_side
 from speech.networks.layers import Layers
 from speech.networks.masks import blank, valid_of
+from speech.networks.tiles import in_tiles
 from speech.networks.weights import Names
 
 UPSTREAM_NAMES: Names = (
@@ -73,17 +74,8 @@ class Generator(nn.Module):
         return math.ceil(frames + _KERNEL // 2 / hop)
 
     def in_tiles(self, latents: Tensor, style: Tensor, n_frames: int) -> Tensor:
-        """The sound of one full lane `[1, C, F]`, made `n_frames` at a time: memory does not grow with it.
-
-        Each tile is made with what it can hear to either side, so the joints are exact.
-        """
-        n, reach = latents.shape[2], self.reach
-        tiles = []
-        for start in range(0, n, n_frames):
-            first, last = max(start - reach, 0), min(start + n_frames + reach, n)
-            sound = self(latents[:, :, first:last], style)  # [1, N]
-            tiles.append(sound[:, (start - first) * self.hop :][:, : n_frames * self.hop])
-        return torch.cat(tiles, dim=1)
+        """The sound of one full lane `[1, C, F]`, made `n_frames` at a time; the joints are exact."""
+        return in_tiles(self, latents, style, n_frames)
 
     def forward(self, latents: Tensor, style: Tensor, n_frames: Tensor | None = None) -> Tensor:
         """Sound within -1...1, `float32[B, N]` with `hop` samples a frame, zeros past each lane's length.

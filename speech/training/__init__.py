@@ -12,6 +12,7 @@
     steps           what both update steps share: optimiser, precision, recomputation
     decoder         the update step of the decoder and its discriminators
     semantic        the update step of the semantic model
+    content         the update step of a content encoder
     lora            the semantic model with a small adapter in place of new weights
     trainer         order, update step and held-out recordings in one; stopped and resumed to the bit
     kinds           a trainer of each kind: what it asks of recordings

@@ -17,6 +17,7 @@ from speech.errors import VoiceError
 from speech.networks import decoder as speaking
 from speech.networks import posterior
 from speech.networks.config import DecoderConfig
+from speech.networks.convnext import ConvNeXt
 from speech.networks.decoder import Decoder
 from speech.networks.discriminators import PERIODS_V2, PERIODS_V2PRO, Discriminators, Judgement
 from speech.networks.encoder import Encoder
@@ -150,7 +151,7 @@ class DecoderStep:
         )
         self._judge = steps.AdamW(judged_by, options, _BETAS, _EPSILON)
         if options.recompute:
-            layers = (Block, WaveNet, Encoder)
+            layers = (Block, ConvNeXt, WaveNet, Encoder)
             for network in makers.values():
                 steps.recompute(part for part in network.modules() if isinstance(part, layers))
 

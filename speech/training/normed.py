@@ -16,6 +16,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from speech.networks.decoder import Decoder
 from speech.networks.discriminators import Discriminators
+from speech.networks.generator import Generator
 from speech.networks.posterior import Posterior
 from speech.networks.weights import Names, rename
 
@@ -52,7 +53,8 @@ def restore_pairs(network: nn.Module, tensors: Mapping[str, Tensor], names: Name
 def _normalised_parts(network: nn.Module) -> Iterator[nn.Module]:
     match network:
         case Decoder():
-            yield from (network.generator.upsamplers, network.generator.blocks)
+            if isinstance(network.generator, Generator):  # an iSTFT head has none
+                yield from (network.generator.upsamplers, network.generator.blocks)
             yield from (coupling.wavenet for coupling in network.flow.couplings)
         case Posterior():
             yield network.wavenet

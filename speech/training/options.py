@@ -92,3 +92,17 @@ class SemanticOptions(Options):
     """In every block and after the positions, as upstream has it."""
     adapter_rank: int = 0
     """Train adapters of this rank and leave the model's own weights alone; 0: train the weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentOptions(Options):
+    """The content encoder's training."""
+
+    epochs: int = 20
+    n_lanes: int = 24
+    rate: float = 2e-3
+    ceiling: float | None = 1.0
+    warm_up: int = 100
+    """Updates until the rate is reached, from 0 on in a straight line; then it falls along half a cosine."""
+    crop_frames: int = 100
+    """Frames of each recording that a pass reads, anew each time: two seconds."""

@@ -7,8 +7,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForMaskedLM, HubertConfig, HubertModel
 
-from speech.backbones import ContentBackbone, LinguisticBackbone
+from speech.backbones import ContentBackbone, LinguisticBackbone, describe_content
 from speech.errors import SpeechError, VoiceError
+from speech.networks.config import ContentConfig
+from speech.networks.content import ContentEncoder
 from speech.networks.weights import fold_weight_norm
 from tests.speech.networks.networks import seeded
 
@@ -104,3 +106,24 @@ def test_folder_without_safetensors_is_refused_in_one_line(tmp_path: Path, huber
     with pytest.raises(VoiceError, match=r"has no model\.safetensors") as refusal:
         ContentBackbone(hubert)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_content_encoder_of_our_own_stands_in_the_place_of_hubert(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    encoder = ContentEncoder(ContentConfig(n_classes=4, n_mels=8, width=6, kernel=3, dilations=(1, 2))).eval()
+    tensors = {name: tensor.contiguous() for name, tensor in encoder.state_dict().items()}
+    save_file(tensors, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(describe_content(encoder.config), encoding="utf-8")
+    sound = torch.randn(2000, generator=seeded(1))
+    features = ContentBackbone(tmp_path)(sound)
+    assert features.shape == (1, 6, 6)
+    torch.testing.assert_close(features, encoder(sound[None]).detach())
+
+    save_file(tensors | {"more": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(VoiceError, match="no use for more"):
+        ContentBackbone(tmp_path)
+    (tmp_path / "config.json").write_text(
+        '{"model_type": "lectorium-content", "breadth": 3}', encoding="utf-8"
+    )
+    with pytest.raises(VoiceError, match=r"config\.json does not describe one"):
+        ContentBackbone(tmp_path)
