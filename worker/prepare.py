@@ -12,6 +12,7 @@ from jobs.messages import Knock
 from models_store.commission import options_of
 from models_store.prompts import LEAST_SECONDS, MOST_SECONDS, PreparedPrompt, prepare_prompt
 from speech.errors import VoiceError
+from speech.gpt_sovits.weights import has_posterior
 from speech.training.corpus import Corpus
 from speech.training.examine import Report, report
 from speech.training.expect import expect
@@ -35,6 +36,11 @@ def prepare(workshop: Workshop, claim: Claim) -> list[Knock]:
     spec = spec_of(claim)
     base = find_base(workshop.shelf.of(claim.tenant_id), spec.base)
     decoder, semantic = options_of(spec.options)
+    if decoder is not None and not has_posterior(base.weights):
+        raise VoiceError(
+            f"base: {spec.base!r} lacks the posterior (enc_q.*) that a decoder learns with: "
+            "take a base as it was published, or train adapters alone (adapter_rank)"
+        )
     meter = meter_of(workshop.settings, base.device)
     with workshop.scratch() as folder:
         listener = Listener(workshop, base, claim.tenant_id)

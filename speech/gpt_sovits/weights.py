@@ -59,6 +59,22 @@ def version_of(folder: Path) -> str:
         raise VoiceError(f"{path}: {_line(error)}") from error
 
 
+def has_posterior(folder: Path) -> bool:
+    """Whether the voice in this folder has what a decoder learns with; reads the header alone.
+
+    Bases as they were published have it, and what was trained here; voices that upstream trained have not.
+
+    Raises:
+        VoiceError: the file is missing or broken.
+    """
+    path = folder / DECODER
+    try:
+        with safe_open(path, framework="pt") as file:
+            return any(name.startswith("enc_q.") for name in file.offset_keys())
+    except (OSError, SafetensorError) as error:
+        raise VoiceError(f"{path}: {_line(error)}") from error
+
+
 def semantic_of(container: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SemanticModel:
     """The semantic model that upstream's container and tensors describe; raises as `load_semantic`."""
     model = SemanticModel(semantic_config(container))

@@ -38,7 +38,7 @@ def plot_losses(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
             axes.plot(
                 *zip(*points, strict=True), marker="o" if looks else None, lw=2 if looks else 1, label=name
             )
-        axes.set(title=f"Losses of the {stage}", xlabel="updates", yscale="log")
+        axes.set(title=f"Losses: {stage}", xlabel="updates", yscale="log")
         axes.legend(fontsize=8)
     figure.savefig(path, format="png", dpi=110)
 

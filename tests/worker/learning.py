@@ -12,7 +12,7 @@ from jobs.states import JobKind, StepKind
 from jobs.training import Recording, Source, TrainingSpec
 from models_store.manifest import ManifestFile, VoiceManifest, weights_digest
 from tests.models_store.speaking import write_wav
-from tests.speech.gpt_sovits.toys import write_backbones
+from tests.speech.gpt_sovits.toys import write_backbones, write_weights
 from tests.speech.training.bases import write_base
 from tests.speech.training.spoken import Sound, speech
 from worker.drain import Drain
@@ -37,10 +37,14 @@ FAST: Mapping[str, Any] = {
 """Four updates of each network where four recordings are learnt from."""
 
 
-def put_base(workshop: Workshop, name: str = "base") -> VoiceManifest:
-    """A base voice that can be trained, and its backbones."""
+def put_base(workshop: Workshop, name: str = "base", *, with_posterior: bool = True) -> VoiceManifest:
+    """A base voice that can be trained, or could but for its posterior, and its backbones."""
     root = workshop.shelf.root
-    folder = write_base(root.parent / "made")
+    folder = root.parent / name
+    if with_posterior:
+        write_base(folder)
+    else:
+        write_weights(folder, "v2")
     if not (root / "_backbones").is_dir():
         write_backbones(root / "_backbones")
     files = {path.name: path for path in folder.iterdir()}

@@ -222,3 +222,11 @@ def test_adapters_become_a_small_version_on_its_base(workshop: Workshop, tmp_pat
     error = workshop.ledger.jobs.get(LOCAL_TENANT, job_id).error
     assert error is not None
     assert error["message"] == f"base: 'anna' is adapters on base@{base.version}; train from that"
+    put_base(workshop, "bare", with_posterior=False)
+    job_id = submit(workshop, (refused,), {"x.wav": texts["0.wav"]}, base="bare")
+    drain(workshop, StepKind.PREPARE)
+    error = workshop.ledger.jobs.get(LOCAL_TENANT, job_id).error
+    assert error is not None
+    assert error["message"].startswith(
+        "base: 'bare' lacks the posterior (enc_q.*) that a decoder learns with"
+    )
