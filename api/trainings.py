@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from typing import Final
 
 from apiflask import APIBlueprint
@@ -94,7 +93,7 @@ def _accepted(job_id: str, *, replayed: bool) -> Response:
 
 def _check(spec: TrainingRequest) -> None:
     """Refuses at once what the first step would refuse."""
-    if spec.deadline is not None and spec.deadline <= datetime.now(UTC):
+    if spec.deadline is not None and spec.deadline <= the_office().ledger.trainings.now():
         raise invalid([{"pointer": "/deadline", "detail": "has passed"}])
     try:
         check_commission(the_office().shelf.of(principal().tenant_id), spec)

@@ -112,8 +112,7 @@ def foresee(order: TrainingOrder, settings: Settings) -> Foreseen:
         expected = expect(stretches, decoder, semantic, "cuda" if device == "cuda" else "cpu")
         watts = GPU_WATTS if device == "cuda" else settings.core_watts
         kwh = expected.seconds * watts / 3.6e6
-        with home.ledger.database.read() as tx:
-            now = datetime.fromtimestamp(home.ledger.database.clock.read(tx), UTC)
+        now = home.ledger.trainings.now()
         spec = order.training.model_dump(mode="json")
         hours = home.ledger.trainings.foresee(JobKind.TRAINING, spec, now, expected.seconds)
         waits = order.training.when == "off-peak"
@@ -139,7 +138,7 @@ def foresee(order: TrainingOrder, settings: Settings) -> Foreseen:
 
 def _check(home: Home, order: TrainingOrder) -> VoiceManifest:
     deadline = order.training.deadline
-    if deadline is not None and deadline <= datetime.now(UTC):
+    if deadline is not None and deadline <= home.ledger.trainings.now():
         raise InputError("--deadline: has passed")
     shelf = Shelf(home.settings.shelf_path, with_stub=home.settings.stub_voice).of(home.tenant_id)
     try:

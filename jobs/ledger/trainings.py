@@ -68,6 +68,11 @@ class Trainings:
 
     # --- when ---
 
+    def now(self) -> datetime:
+        """What time it is, by the one clock that counts."""
+        with self._database.read() as tx:
+            return datetime.fromtimestamp(self._clock.read(tx), UTC)
+
     def choose_hours(self, claim: Claim, needed_seconds: float) -> ChosenHours | None:
         """Chooses the best hours before the deadline; for a prepare step that knows how much there is to do.
 
@@ -83,8 +88,8 @@ class Trainings:
         """
         if claim.spec.get("when") != OFF_PEAK:
             return None
+        now = self.now()
         with self._database.read() as tx:
-            now = datetime.fromtimestamp(self._clock.read(tx), UTC)
             job = tx.execute(select(Job.kind, Job.spec, Job.hours).where(Job.id == claim.job_id)).one()
         hours = self.foresee(job.kind, job.spec, now, needed_seconds)
         with self._database.write() as tx:
@@ -249,11 +254,7 @@ class Trainings:
         Raises:
             LeaseLostError: the step is no longer this claim's.
         """
-        with self._database.read() as tx:
-            now = self._clock.read(tx)
-        grams, price = self._grid.per_kwh(
-            datetime.fromtimestamp(now, UTC)
-        )  # may ask a service: not in between
+        grams, price = self._grid.per_kwh(self.now())  # may ask a service: not within a transaction
         more = Energy(kwh, source, kwh * grams, None if price is None else kwh * price)
         with self._database.write() as tx:
             lock_job(tx, claim.job_id)
