@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -79,8 +80,8 @@ class Side:
 
 
 @contextmanager
-def open_side(given: argparse.Namespace, log: Path) -> Iterator[Side]:
-    """Upstream's side, until the end of the block; its chatter goes to `log`."""
+def open_side(given: argparse.Namespace, log: Path, more: Mapping[str, str] | None = None) -> Iterator[Side]:
+    """Upstream's side, until the end of the block; its chatter goes to `log`, `more` to its environment."""
     script = Path(__file__).with_name("upstream_side.py")
     weights = [given.weights] if given.weights else []
     with (
@@ -91,6 +92,7 @@ def open_side(given: argparse.Namespace, log: Path) -> Iterator[Side]:
             stdout=subprocess.PIPE,
             stderr=words,
             text=True,
+            env={**os.environ, **(more or {})},  # noqa: TID251 - the child's
         ) as process,
     ):
         try:

@@ -173,6 +173,7 @@ class Speaker(Reader):
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """Speaks texts as upstream's own pipeline does; tells the CPU seconds and the samples made."""
+        self.torch.set_num_threads(request.get("threads", 1))
         self.tts.configs.max_sec = request["most"] / self.tts.configs.hz  # where it stops a run-away
         begun, on_clock = time.process_time(), time.perf_counter()
         n_samples = 0
