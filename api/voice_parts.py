@@ -8,17 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, cast
+from typing import Annotated, Final, cast
 
 from flask import request
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from api.errors import Problem, invalid, invalid_body
 from api.uploads import HashedFile, spec_part
-from jobs.specs import LanguageTag, Line, Spec, VoiceName
+from jobs.specs import MOST_PRONUNCIATIONS, LanguageTag, Line, Pronunciation, Spec, VoiceName
 from jobs.training import NewName, Statement, Transcript
 from models_store.adding import NewVoice
+from models_store.options import entry_of
 from speech.gpt_sovits.files import DECODER, SEMANTIC
+from speech.text.lexicon import Entry, Lexicon, LexiconError
 
 MOST_BYTES: Final = 2_000_000_000
 """Of a whole request: the largest published pair has 0.9 GB in single precision."""
@@ -43,6 +45,8 @@ class VoiceRequest(Spec):
     """How the speaker agreed to be cloned: who, to what, how it is known. It is put on record."""
     licence: Line = ""
     description: Line = ""
+    lexicon: Annotated[tuple[Pronunciation, ...], Field(max_length=MOST_PRONUNCIATIONS)] = ()
+    """How it says certain words; a job's own lexicon goes before it."""
 
 
 class ConsentRequest(Spec):
@@ -94,7 +98,16 @@ def _read_spec(content: bytes) -> NewVoice:
         spec = VoiceRequest.model_validate_json(content, strict=True)
     except ValidationError as error:
         raise invalid_body(error, VoiceRequest) from error
-    return NewVoice(**{**spec.model_dump(), "base": spec.base or ""})
+    lexicon = Lexicon(tuple(_entries(spec)))
+    return NewVoice(**{**spec.model_dump(), "base": spec.base or "", "lexicon": lexicon})
+
+
+def _entries(spec: VoiceRequest) -> Iterator[Entry]:
+    for number, asked in enumerate(spec.lexicon):
+        try:
+            yield entry_of(asked)
+        except LexiconError as error:
+            raise invalid([{"pointer": f"/lexicon/{number}", "detail": str(error)}]) from error
 
 
 def _prompts(folder: Path) -> Iterator[Path]:

@@ -71,12 +71,24 @@ def options_for(manifest: VoiceManifest, narration: Narration) -> tuple[Sampling
 
 
 def _read_entries(path: Path) -> tuple[dict[str, str], ...]:
-    from speech.text.lexicon import LexiconError, describe_entry, read_lexicon
+    from speech.text.lexicon import describe_entry
 
+    return tuple(map(describe_entry, lexicon_in(path).entries))
+
+
+def lexicon_in(path: Path | None) -> Lexicon:
+    """The lexicon in this file; an empty one without a file.
+
+    Raises:
+        InputError: it cannot be read, or is none.
+    """
+    from speech.text.lexicon import Lexicon, LexiconError, read_lexicon
+
+    if path is None:
+        return Lexicon()
     try:
-        lexicon = read_lexicon(path.read_bytes(), place=str(path))
+        return read_lexicon(path.read_bytes(), place=str(path))
     except OSError as error:
         raise InputError(f"--lexicon: {path}: {error.strerror}") from error
     except LexiconError as error:
         raise InputError(f"--lexicon: {error}") from error
-    return tuple(map(describe_entry, lexicon.entries))

@@ -9,6 +9,7 @@ import click
 from cli.console import say, say_json, tell
 from cli.errors import InputError
 from cli.settings import settings_of
+from cli.speaking import lexicon_in
 
 
 @click.command()
@@ -29,6 +30,11 @@ from cli.settings import settings_of
 @click.option("--consent", required=True, help="Who agreed to be cloned, to what, and how it is known.")
 @click.option("--licence", default="", help="SPDX identifier or a short name; default: that of the base.")
 @click.option("--description", default="", help="A line about the voice.")
+@click.option(
+    "--lexicon",
+    type=click.Path(path_type=Path),
+    help="How it says certain words: a JSON file, see docs/lexicon.md.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def add(
@@ -41,6 +47,7 @@ def add(
     consent: str,
     licence: str,
     description: str,
+    lexicon: Path | None,
     as_json: bool,
 ) -> None:
     """Clone a voice from a few seconds of its speaker, who must have agreed to it."""
@@ -57,6 +64,7 @@ def add(
         consent=consent,
         licence=licence,
         description=description,
+        lexicon=lexicon_in(lexicon),
     )
     try:
         manifest = add_voice(shelf, wanted, prompts)

@@ -10,6 +10,7 @@ import click
 from cli.console import say, say_json, tell
 from cli.errors import CommandError, InputError
 from cli.settings import settings_of
+from cli.speaking import lexicon_in
 
 _FILE = click.Path(path_type=Path)
 
@@ -24,6 +25,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--consent", help="Who agreed, to what, how it is known; without it the voice may not speak.")
 @click.option("--licence", default="", help="Of the weights, as an SPDX identifier or a short name.")
 @click.option("--description", default="", help="A line about the voice.")
+@click.option("--lexicon", type=_FILE, help="How it says certain words: a JSON file, see docs/lexicon.md.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def import_voice(
@@ -37,6 +39,7 @@ def import_voice(
     consent: str | None,
     licence: str,
     description: str,
+    lexicon: Path | None,
     as_json: bool,
 ) -> None:
     """Bring a voice that was trained with GPT-SoVITS (v1, v2, v2Pro, v2ProPlus).
@@ -51,7 +54,10 @@ def import_voice(
     settings = settings_of(command)
     tell(f"reading {gpt.name} and {sovits.name}")
     manifest = bring(
-        Arrival(name, gpt, sovits, prompt, transcript, language, licence, description, consent),
+        Arrival(
+            *(name, gpt, sovits, prompt, transcript, language, licence, description, consent),
+            lexicon=lexicon_in(lexicon),
+        ),
         Shelf(settings.shelf_path, with_stub=settings.stub_voice),
     )
     if as_json:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from models_store.consent import Consent
 from models_store.headers import WeightsError, languages_of
 from models_store.manifest import NAME, ManifestFile, VoiceManifest, weights_digest
+from models_store.options import check_lexicon
 from models_store.prompts import PreparedPrompt, prepare_prompt
 from models_store.shelf import Shelf
 from models_store.transcripts import SaidError
 from speech.errors import VoiceError
 from speech.gpt_sovits.files import DECODER, FAMILY, SEMANTIC
+from speech.text.lexicon import FILE, Lexicon, LexiconError, write_lexicon
 
 
 class AddingError(VoiceError):
@@ -41,6 +43,8 @@ class NewVoice:
     """"name" or "name@version" of the voice whose weights it speaks with; "" if it brings its own."""
     licence: str = ""
     description: str = ""
+    lexicon: Lexicon = field(default_factory=Lexicon)
+    """How the voice says certain words; a job's own lexicon goes before it."""
 
 
 def add_voice(
@@ -69,6 +73,7 @@ def add_voice(
     with TemporaryDirectory(prefix="lectorium-") as scratch:
         prepared = _prepare(prompts, wanted, Path(scratch))
         files = {prompt.path.name: prompt.path for prompt in prepared} | dict(weights or {})
+        files |= write_own_lexicon(wanted.lexicon, Path(scratch))
         described = {name: ManifestFile.of(path) for name, path in files.items()}
         manifest = VoiceManifest(
             name=wanted.name,
@@ -85,9 +90,22 @@ def add_voice(
         if not manifest.speaks(prepared[0].language):
             known = ", ".join(manifest.languages)
             raise AddingError("language", f"{wanted.language!r} is none of {known}, which the weights know")
+        try:
+            check_lexicon(wanted.lexicon, manifest)
+        except LexiconError as error:
+            raise AddingError("lexicon", str(error)) from error
         shelf.install(manifest, files)
     shelf.record_consent(manifest.name, wanted.consent)
     return manifest
+
+
+def write_own_lexicon(lexicon: Lexicon, folder: Path) -> dict[str, Path]:
+    """The file of a voice's own lexicon, by its name, written into the folder; none for an empty one."""
+    if not lexicon.entries:
+        return {}
+    path = folder / FILE
+    path.write_text(write_lexicon(lexicon), encoding="utf-8")
+    return {FILE: path}
 
 
 def _check_consent(statement: str) -> None:

@@ -70,7 +70,7 @@ def lexicon_for(manifest: VoiceManifest, narration: Narration) -> Lexicon:
     entries = []
     for number, asked in enumerate(narration.lexicon):
         try:
-            entry = _entry(asked)
+            entry = entry_of(asked)
             _check_entry(entry, manifest)
         except LexiconError as error:
             raise OptionError(("lexicon", str(number)), str(error)) from error
@@ -78,7 +78,21 @@ def lexicon_for(manifest: VoiceManifest, narration: Narration) -> Lexicon:
     return Lexicon(tuple(entries))
 
 
-def _entry(asked: Pronunciation) -> Entry:
+def check_lexicon(lexicon: Lexicon, manifest: VoiceManifest) -> None:
+    """Whether a voice can use every entry of a lexicon that is to be its own.
+
+    Raises:
+        LexiconError: not one of them; the message names its number, from 1.
+    """
+    for number, entry in enumerate(lexicon.entries, start=1):
+        try:
+            _check_entry(entry, manifest)
+        except LexiconError as error:
+            raise LexiconError(f"entry {number}: {error}") from error
+
+
+def entry_of(asked: Pronunciation) -> Entry:
+    """The entry of a lexicon that was asked for. Raises LexiconError if it is wrong in itself."""
     phonemes = tuple((asked.phonemes or "").split())
     return Entry(asked.word, asked.language, phonemes, asked.respelling or "")
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from models_store.adding import write_own_lexicon
 from models_store.consent import Consent
 from models_store.manifest import NAME, ManifestFile, VoiceManifest, weights_digest
+from models_store.options import check_lexicon
 from models_store.prompts import prepare_prompt
 from models_store.shelf import Shelf
 from models_store.upstream.convert import LANGUAGES, convert
 from speech.errors import VoiceError
 from speech.gpt_sovits.files import DECODER, FAMILY, SEMANTIC
+from speech.text.lexicon import Lexicon, LexiconError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Arrival:
     description: str = ""
     consent: str | None = None
     """How the speaker agreed; without it the voice stands on the shelf and may not speak."""
+    lexicon: Lexicon = field(default_factory=Lexicon)
+    """How the voice says certain words; a job's own lexicon goes before it."""
 
 
 def bring(arrival: Arrival, shelf: Shelf) -> VoiceManifest:
@@ -56,6 +61,7 @@ def bring(arrival: Arrival, shelf: Shelf) -> VoiceManifest:
         version = convert(arrival.gpt, arrival.sovits, folder)
         check_spoken(prompt.language, version)
         files = {path.name: path for path in (folder / SEMANTIC, folder / DECODER, prompt.path)}
+        files |= write_own_lexicon(arrival.lexicon, folder)
         described = {name: ManifestFile.of(path) for name, path in files.items()}
         manifest = VoiceManifest(
             name=arrival.name,
@@ -68,6 +74,10 @@ def bring(arrival: Arrival, shelf: Shelf) -> VoiceManifest:
             prompts=(prompt.entry,),
             parameters={"version": version, **shelf.reading_parameters(LANGUAGES[version])},
         )
+        try:
+            check_lexicon(arrival.lexicon, manifest)
+        except LexiconError as error:
+            raise VoiceError(f"lexicon: {error}") from error
         installed = shelf.install(manifest, files)
     if arrival.consent is not None:
         shelf.record_consent(arrival.name, arrival.consent)

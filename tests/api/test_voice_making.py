@@ -59,7 +59,8 @@ def pointer_of(answer: TestResponse) -> str:
 def test_a_voice_is_made_shown_and_heard_of(
     keyed: Server, alice: Client, base: VoiceManifest, sound: bytes
 ) -> None:
-    made = make(alice, sound, description="Anna, reading", licence="CC0-1.0")
+    words = [{"word": "Anna", "language": "en", "respelling": "Ahna"}]
+    made = make(alice, sound, description="Anna, reading", licence="CC0-1.0", lexicon=words)
     assert made.status_code == 201, made.text
     assert made.headers["Location"] == "/v1/voices/anna"
     shown = alice.get("/v1/voices/anna").json
@@ -69,6 +70,8 @@ def test_a_voice_is_made_shown_and_heard_of(
     assert version["base"] == f"base@{base.version}"
     assert (version["licence"], version["description"]) == ("CC0-1.0", "Anna, reading")
     assert version["may_speak"] is True
+    shelf = keyed.office.shelf.of(keyed.tenants["alice"])
+    assert "lexicon.json" in shelf.resolve("anna").files
     (prompt,) = version["prompts"]
     assert (prompt["transcript"], prompt["language"]) == (TEXT, "en")
     assert "anna" in [voice["name"] for voice in alice.get("/v1/voices").json["voices"]]
@@ -130,6 +133,8 @@ def test_weights_that_are_no_safetensors_are_refused_with_their_part(
         ({"base": "stub"}, "/base"),
         ({"base": "../x"}, "/base"),
         ({"owner": "bob"}, "/owner"),
+        ({"lexicon": [{"word": "Anna", "language": "ja", "respelling": "アンナ"}]}, "/lexicon"),
+        ({"lexicon": [{"word": "Anna", "language": "en"}]}, "/lexicon/0"),
     ],
 )
 def test_a_spec_that_will_not_do_names_the_field(

@@ -39,11 +39,14 @@ def add(*more: str, **changes: str) -> int:
 def test_a_voice_is_added_with_its_consent_and_shown(
     shelf: Shelf, base: VoiceManifest, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert add("--prompt", "second.wav", "--description", "Anna") == 0
+    Path("words.json").write_text('[{"word": "Anna", "language": "en", "respelling": "Ahna"}]')
+    words = ("--lexicon", "words.json")
+    assert add("--prompt", "second.wav", "--description", "Anna", *words) == 0
     anna = shelf.resolve("anna")
+    assert "lexicon.json" in anna.files
     assert capsys.readouterr().out == f"anna@{anna.version[:12]}\n"
     shelf.require_consent(anna)
-    assert add("--prompt", "second.wav", "--description", "Anna", "--json") == 0
+    assert add("--prompt", "second.wav", "--description", "Anna", *words, "--json") == 0
     assert json.loads(capsys.readouterr().out)["version"] == anna.version
     assert run(["voice", "show", "anna"]) == 0
     shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
@@ -67,6 +70,7 @@ def test_a_voice_is_added_with_its_consent_and_shown(
         ({"language": "de"}, "--language: prompt ref.wav: language: voices with symbols v2 do not read 'de'"),
         ({"transcript": "Hi."}, "--transcript: prompt ref.wav: the transcript is too short"),
         ({"name": "draft"}, "voice 'draft' is built in; choose another name"),
+        ({"lexicon": "ref.wav"}, "--lexicon: ref.wav: no JSON: "),
     ],
 )
 def test_what_will_not_do_is_one_line_that_names_the_option(

@@ -12,6 +12,7 @@ from models_store.adding import AddingError, NewVoice, add_voice
 from models_store.manifest import VoiceManifest
 from models_store.shelf import NameTakenError, Shelf
 from speech.gpt_sovits.files import DECODER, SEMANTIC
+from speech.text.lexicon import FILE, Entry, Lexicon, read_lexicon
 from tests.models_store.making import manifest_of, write_files, write_weights
 from tests.models_store.speaking import TEXT, noise, spoken, write_wav
 
@@ -54,6 +55,26 @@ def test_a_clone_shares_weights_and_has_its_own_prompts(
     consent = shelf.consent_of("anna")
     assert consent is not None
     assert consent.statement == "Anna agreed"
+
+
+def test_a_voice_has_a_lexicon_of_its_own(shelf: Shelf, base: VoiceManifest, prompt: Path) -> None:
+    lexicon = Lexicon((Entry("Anna", "en", respelling="Ahna"),))
+    anna = add_voice(shelf, wanted(lexicon=lexicon), [prompt])
+    folder = shelf.folder(anna)
+    assert folder is not None
+    assert read_lexicon((folder / FILE).read_bytes()) == lexicon
+    assert FILE in anna.files
+    assert anna.version != add_voice(shelf, wanted(), [prompt]).version
+    for entry, fault in (
+        (
+            Entry("Anna", "ja", respelling="アンナ"),
+            "entry 2: 'Anna': language: the voice ",
+        ),
+        (Entry("Anna", "en", phonemes=("XX",)), "entry 2: 'Anna': phonemes: "),
+    ):
+        with pytest.raises(AddingError, match=fault) as refused:
+            add_voice(shelf, wanted(lexicon=Lexicon((*lexicon.entries, entry))), [prompt])
+        assert refused.value.field == "lexicon"
 
 
 def test_the_same_again_is_the_same_version(shelf: Shelf, base: VoiceManifest, prompt: Path) -> None:

@@ -43,7 +43,10 @@ def test_voice_is_imported_shown_and_exported(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gpt, sovits = write_pair(tmp_path, "v2Pro")
-    assert run(command(tmp_path, "--consent", "It is my own voice.", "--licence", "MIT", "--json")) == 0
+    words = tmp_path / "words.json"
+    words.write_text('[{"word": "SQL", "language": "en", "respelling": "sequel"}]')
+    told = ("--consent", "It is my own voice.", "--licence", "MIT", "--lexicon", str(words))
+    assert run(command(tmp_path, *told, "--json")) == 0
     printed = json.loads(capsys.readouterr().out)
     shelf = Shelf(home / "shelf")
     manifest = shelf.resolve("narrator")
@@ -53,7 +56,7 @@ def test_voice_is_imported_shown_and_exported(
     assert manifest.languages == ("en", "ja", "ko", "yue", "zh")
     assert manifest.licence == "MIT"
     assert [prompt.transcript for prompt in manifest.prompts] == [TEXT]
-    assert set(manifest.files) == {SEMANTIC, DECODER, manifest.prompts[0].file}
+    assert set(manifest.files) == {SEMANTIC, DECODER, manifest.prompts[0].file, "lexicon.json"}
     shelf.require_consent(manifest)
     out = tmp_path / "out.ckpt", tmp_path / "out.pth"
     assert run(["voice", "export", "narrator", "--gpt", str(out[0]), "--sovits", str(out[1])]) == 0
