@@ -9,7 +9,7 @@ export PYTHON
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 NEEDS := pyproject.toml constraints.txt
 
-.PHONY: help demo test check fix bench migration constraints licences servers
+.PHONY: help demo test check fix bench starter migration constraints licences servers flite
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,7 +17,7 @@ help: ## this list
 demo: .venv/.demo ## a fresh machine to a finished audiobook: out/demo.m4b
 	@$(BIN)/python -m cli.demo
 
-test: .venv/.dev servers ## every test, with real servers (installed when root, else skipped)
+test: .venv/.dev servers flite ## every test, with real servers (installed when root, else skipped)
 	@$(BIN)/python -m pytest
 
 check: .venv/.dev ## lint, format, types, import contracts, fast tests
@@ -34,6 +34,9 @@ fix: .venv/.dev ## let ruff repair and format what it can
 bench: .venv/.dev ## what the ledger costs: jobs a second, overhead a sentence, claims
 	@$(BIN)/python -m bench.ledger
 
+starter: .venv/.dev flite ## what there is of the starter voice, trained from nothing: make starter BOOKS="a.epub b.txt"
+	@$(BIN)/python -m starter all $(foreach book,$(BOOKS),--book $(book))
+
 migration: .venv/.dev ## a new revision of the tables: make migration m="Add a column"
 	@$(BIN)/python -m migrations "$(m)"
 
@@ -45,6 +48,9 @@ licences: .venv/.dev ## write docs/licences.md anew
 
 servers: # the servers of `make test`
 	@setup/servers.sh
+
+flite: # the synthesiser the starter voice learns from
+	@setup/flite.sh
 
 .venv/.made: setup/venv.sh
 	@setup/venv.sh

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 from jobs.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("speech", "book", "jobs", "models_store", "worker", "api", "cli", "migrations")
+ROOMS = ("speech", "book", "jobs", "models_store", "worker", "api", "cli", "starter", "migrations")
 
 BANNED_WORDS = {
     *("segment", "clip", "piece", "item", "speaker", "data", "info", "context", "session"),

@@ -1,0 +1,15 @@
+"""The starter voice: a neural voice trained from nothing on speech that anyone can make freely.
+
+    recipe        how much of what: the numbers of every stage
+    phones        the phones of the corpus
+    narrators     who reads: flite's voices and variants of them
+    flite         one sentence becomes sound with the end of every phone
+    sentences     sentences of our own, drawn from patterns
+    texts         sentences of books that the user points to
+    corpus        stage 1: sentences become shards of sound, phones and times
+    content       stage 2: the content encoder learns the phones
+    measures      how right the content encoder is, phone by phone
+
+`python -m starter STAGE` runs a stage, `make starter` all there are. Each goes on where it was stopped, and
+gives the same files for the same recipe and texts. docs/starter.md says what comes out and what is to come.
+"""

@@ -1,0 +1,105 @@
+"""`python -m starter STAGE`: one stage of the starter voice's training, begun or gone on with."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from book.errors import BookError
+from speech.errors import SpeechError
+from speech.training.loop import Outcome
+from starter.corpus import Corpus
+from starter.recipe import Recipe
+from starter.sentences import own_sentences
+from starter.texts import sentences_of
+
+STAGES: Final = ("corpus", "content", "all")
+_TELL_SECONDS: Final = 10.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status: 2 for what cannot be done, 3 if it was stopped and can be gone on with."""
+    parser = argparse.ArgumentParser(prog="python -m starter", description=__doc__)
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--folder", type=Path, default=Path("out/starter"), help="where everything goes")
+    parser.add_argument(
+        "--book", type=Path, action="append", default=[], help="a book to read; several may be given"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="flites at once")
+    asked = parser.parse_args(arguments)
+    try:
+        with _listening() as must_stop:
+            _run(asked.stage, asked.folder, asked.book, asked.threads, must_stop)
+            return 3 if must_stop() else 0
+    except (BookError, SpeechError) as error:
+        _tell(str(error))
+        return 2
+
+
+def _run(stage: str, folder: Path, books: list[Path], n_threads: int, must_stop: Callable[[], bool]) -> None:
+    recipe = Recipe()
+    read = list(sentences_of(books))
+    corpus = Corpus(folder / "corpus", recipe.corpus, own_sentences(recipe.corpus.n_own), read)
+    if stage in {"corpus", "all"}:
+        corpus.make(n_threads=n_threads, must_stop=must_stop, report=_reporter("shard"))
+    if stage in {"content", "all"} and not must_stop():
+        _learn_content(recipe, corpus, folder / "content", must_stop)
+
+
+def _learn_content(recipe: Recipe, corpus: Corpus, folder: Path, must_stop: Callable[[], bool]) -> None:
+    from starter.content import train
+    from starter.measures import measure_backbone
+
+    tell = _reporter("update")
+
+    def report(number: int, n: int, losses: dict[str, float]) -> None:
+        tell(number, n, " ".join(f"{name} {loss:.4g}" for name, loss in losses.items()))
+
+    if train(recipe, corpus.entries(), folder, must_stop=must_stop, report=report) is not Outcome.STOPPED:
+        held_out = (entry for entry in corpus.entries() if entry.is_held_out)
+        measured = asdict(measure_backbone(folder, recipe.content, held_out))
+        (folder / "measures.json").write_text(json.dumps(measured, indent=2), encoding="utf-8")
+        _tell(f"frames right {measured['right']:.3f}, silence left out {measured['right_phones']:.3f}")
+
+
+@contextmanager
+def _listening() -> Iterator[Callable[[], bool]]:
+    """Inside, Ctrl-C and `kill` end a stage where it can be gone on with; what is given tells if one came."""
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda which, _frame: came.append(which)) for number in numbers]
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _reporter(what: str) -> Callable[..., None]:
+    """Tells how far it is, every few seconds and at the end."""
+    told_at = 0.0
+
+    def report(number: int, n: int, more: str = "") -> None:
+        nonlocal told_at
+        if number == n or time.monotonic() - told_at >= _TELL_SECONDS:
+            told_at = time.monotonic()
+            _tell(f"{what} {number} of {n} {more}".rstrip())
+
+    return report
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
