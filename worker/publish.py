@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from models_store.manifest import ManifestPrompt
 from models_store.publishing import Trained
 from models_store.publishing import publish as put_on_shelf
 from speech.backbones import SpeakerBackbone
+from speech.errors import UnreadableTextError
 from speech.gpt_sovits.company import Backbones
 from speech.gpt_sovits.files import ADAPTERS, DECODER, SEMANTIC
 from speech.gpt_sovits.recording import resample
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 
 EVALUATION: Final = "evaluation.json"
 PREVIEW: Final = "preview.wav"
+PROMPT: Final = ""
+"""Stands for the prompt where recordings are named."""
 LOSSES_PLOT: Final = "losses.png"
 EVALUATION_PLOT: Final = "evaluation.png"
 
@@ -70,8 +73,9 @@ def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
         }
         takes = _speak(base, learnt, prompt, corpus.judged, workshop)
         of_base = _speak(base, {}, prompt, corpus.judged, workshop)
+        judged = [entry for entry in corpus.judged if entry.features.name in takes.keys() & of_base.keys()]
         embed = _embed(base)
-        likeness = [_judge(made, corpus.judged, embed) for made in (takes, of_base)]
+        likeness = [_judge(made, judged, embed) for made in (takes, of_base)]
         figures = [{k: v for k, v in asdict(mean).items() if v is not None} for _, mean in likeness]
         manifest = put_on_shelf(
             shelf,
@@ -102,12 +106,12 @@ def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
                     "voice": asdict(mine),
                     "base": asdict(other),
                 }
-                for entry, mine, other in zip(corpus.judged, likeness[0][0], likeness[1][0], strict=True)
+                for entry, mine, other in zip(judged, likeness[0][0], likeness[1][0], strict=True)
             ],
         }
         artefacts = [
             _keep_json(workshop, claim, evaluation),
-            keep(workshop, claim, _wav(takes[0]), "preview", "audio/wav", name=PREVIEW),
+            keep(workshop, claim, _wav(takes[PROMPT]), "preview", "audio/wav", name=PREVIEW),
             *_draw(workshop, claim, folder, trained, {"voice": figures[0], "base": figures[1]}),
         ]
     note_energy(workshop, claim, meter)
@@ -119,8 +123,11 @@ def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
 
 def _speak(
     base: Base, learnt: dict[str, Path], prompt: PromptFile, entries: Sequence[Entry], workshop: Workshop
-) -> list[Samples]:
-    """What a voice makes of the texts of these recordings; the base itself where nothing was learnt."""
+) -> dict[str, Samples]:
+    """What a voice makes of the prompt's text and of these recordings', by name.
+
+    It is the base itself where nothing was learnt. A text that is too long for one utterance is left out.
+    """
     folder = next(iter(learnt.values())).parent if learnt else None
     weights = base.weights
     if folder is not None and ADAPTERS not in learnt:
@@ -137,27 +144,28 @@ def _speak(
         backbones=base.source.backbones,
     )
     voice = open_voice(source)
+    texts = {entry.features.name: Span(entry.text, entry.language) for entry in entries}
+    made: dict[str, Samples] = {}
     try:
-        requests = [
-            Request(str(number), Utterance((Span(entry.text, entry.language),)))
-            for number, entry in enumerate(entries)
-        ]
-        made = {}
-        for take in voice.speak(iter(requests)):
-            made[take.key] = take.samples
+        for name, span in {PROMPT: Span(prompt.transcript, prompt.language), **texts}.items():
             workshop.watch.check()
+            try:
+                (take,) = voice.speak(iter([Request(name, Utterance((span,)))]))
+            except UnreadableTextError as error:
+                if name == PROMPT:
+                    raise
+                log.warning("%s is not judged: %s", name, error)
+                continue
+            made[name] = take.samples
     finally:
         voice.close()
-    return [made[request.key] for request in requests]
+    return made
 
 
 def _judge(
-    made: Sequence[Samples], entries: Sequence[Entry], embed: Embed | None
+    made: Mapping[str, Samples], entries: Sequence[Entry], embed: Embed | None
 ) -> tuple[list[Likeness], Likeness]:
-    found = [
-        compare(samples, entry.features.sound.numpy(), embed)
-        for samples, entry in zip(made, entries, strict=True)
-    ]
+    found = [compare(made[entry.features.name], entry.features.sound.numpy(), embed) for entry in entries]
     return found, Likeness.mean(found)
 
 
@@ -218,11 +226,11 @@ def _draw(
     losses = bring(workshop, trained["losses"], folder / "losses.jsonl")
     rows = [json.loads(row) for row in losses.read_text("utf-8").splitlines()]
     plot_losses(rows, folder / LOSSES_PLOT)
-    plot_likeness(figures, folder / EVALUATION_PLOT)
-    return [
-        keep(workshop, claim, folder / name, "plot", "image/png", name=name)
-        for name in (LOSSES_PLOT, EVALUATION_PLOT)
-    ]
+    drawn = [LOSSES_PLOT]
+    if any(figures.values()):
+        plot_likeness(figures, folder / EVALUATION_PLOT)
+        drawn.append(EVALUATION_PLOT)
+    return [keep(workshop, claim, folder / name, "plot", "image/png", name=name) for name in drawn]
 
 
 def _keep_json(workshop: Workshop, claim: Claim, content: dict[str, Any]) -> Stored:

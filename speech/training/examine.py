@@ -20,9 +20,10 @@ from speech.text.symbols import SYMBOLS, SymbolsVersion
 from speech.units import SAMPLE_RATE
 from speech.voice import Samples
 
-SHORTEST_SECONDS: Final = 0.6
+SHORTEST_SECONDS: Final = 0.7
+"""More than the 32 frames that the decoder learns from at once, in whole tokens."""
 LONGEST_SECONDS: Final = 54.0
-"""What upstream's training takes; what has no transcript yet is cut shorter."""
+"""What upstream's training takes."""
 LEAST_LEVEL_DBFS: Final = -45.0
 LEAST_SPOKEN: Final = 0.3
 """Share of the recording that is speech."""

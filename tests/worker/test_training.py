@@ -22,7 +22,7 @@ from speech.gpt_sovits.files import ADAPTERS, DECODER, SEMANTIC
 from speech.text.utterance import Span, Utterance
 from speech.voice import Request
 from tests.speech.training.spoken import Sound, clipped, music, noise, speech
-from tests.worker.learning import drain, put_base, recordings, sent, submit
+from tests.worker.learning import TEXTS, drain, put_base, recordings, sent, submit
 from worker.lease import Watch
 from worker.workshop import Workshop
 
@@ -208,6 +208,8 @@ def test_a_window_that_closes_changes_no_weight(hasty: Workshop, tmp_path: Path)
 def test_adapters_become_a_small_version_on_its_base(workshop: Workshop, tmp_path: Path) -> None:
     base = put_base(workshop)
     sounds, texts = recordings(3)
+    sounds["0.wav"] = speech(30.0, seed=20)  # the first, by which it is judged, is more than one utterance
+    texts["0.wav"] = " ".join(TEXTS * 4)
     options = {"adapter_rank": 2, "least_per_epoch": 1, "semantic_epochs": 1, "semantic_passes": 1}
     job_id = submit(workshop, sent(workshop, tmp_path, sounds), texts, options=options)
     drain(workshop)
@@ -216,6 +218,10 @@ def test_adapters_become_a_small_version_on_its_base(workshop: Workshop, tmp_pat
     manifest = workshop.shelf.resolve("anna")
     assert manifest.base == f"base@{base.version}"
     assert set(manifest.files) == {ADAPTERS, manifest.prompts[0].file}
+    kept = artefacts(workshop, job_id)
+    assert json.loads(read(workshop, kept["evaluation.json"]))["recordings"] == []
+    assert set(kept) >= {"preview.wav", "losses.png"}
+    assert "evaluation.png" not in kept
     (refused,) = sent(workshop, tmp_path, {"x.wav": sounds["0.wav"]})
     job_id = submit(workshop, (refused,), {"x.wav": texts["0.wav"]}, base="anna", name="bert")
     drain(workshop, StepKind.PREPARE)

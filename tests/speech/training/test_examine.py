@@ -25,7 +25,7 @@ def test_what_is_like_speech_is_kept(seed: int) -> None:
 @pytest.mark.parametrize(
     ("spoilt", "fault", "said"),
     [
-        (lambda: speech(0.5), Fault.SHORT, "0.50 s; at least 0.6 s"),
+        (lambda: speech(0.5), Fault.SHORT, "0.50 s; at least 0.7 s"),
         (lambda: noise(55, -30), Fault.LONG, "55 s with one transcript; at most 54 s"),
         (lambda: speech(3) * 0.002, Fault.SILENT, "dBFS; speech must reach -45 dBFS"),
         (lambda: np.concatenate([speech(1), noise(9, -80)]), Fault.SILENT, "of it is speech; at least 30%"),
