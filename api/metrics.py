@@ -2,14 +2,15 @@
 
 Requests, knocks and what the object store was asked are counted in this process. All else is read from the
 ledger's rows at most every ten seconds, so that every server shows the same; so a counter of these falls when
-rows go or a failed job is tried again. No label names a job or a tenant.
+rows go or a failed job is tried again; not of those that workers count, which have rows for that. No label
+names a job or a tenant.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from apiflask import APIBlueprint
@@ -60,6 +61,7 @@ class _Ledger(Collector):
         self._office = office
         self._lock = threading.Lock()
         self._backlog: Backlog | None = None
+        self._counts: Mapping[tuple[str, str], float] = {}
         self._read_at = float("-inf")
 
     def describe(self) -> Iterator[Metric]:
@@ -81,12 +83,14 @@ class _Ledger(Collector):
         yield storage
         if backlog is not None:
             yield from _families(backlog)
+            yield from _counted(self._counts)
 
     def _current(self) -> Backlog | None:
         with self._lock:
             if time.monotonic() - self._read_at > CACHE_SECONDS:
                 try:
                     self._backlog = self._office.ledger.operations.backlog()
+                    self._counts = self._office.ledger.counts.read()
                 except LedgerUnavailableError:
                     self._backlog = None
                 self._read_at = time.monotonic()
@@ -151,6 +155,28 @@ def _energy(backlog: Backlog) -> Iterator[Metric]:
         if energy.grams is not None:
             grams.add_metric([source], energy.grams)
     yield from (kwh, grams)
+
+
+COUNTED: Final = (
+    ("leases_expired", "", "Leases that ran out: their worker was lost, or too slow."),
+    ("units_retried", "reason", "Steps that went back into line."),
+    ("fenced_writes", "", "Results refused because their lease had been lost."),
+    ("voice_loads", "when", "Weights loaded: because a claim asked for them, or ahead of it."),
+    ("voice_load_seconds", "", "Time that took."),
+    ("voice_hits", "", "Times that weights were asked for and at hand."),
+    ("voice_evictions", "why", "Weights that left memory."),
+    ("voice_failures", "", "Voices that could not be loaded, or were refused as not well."),
+)
+"""What workers count: name, label, meaning."""
+
+
+def _counted(counts: Mapping[tuple[str, str], float]) -> Iterator[Metric]:
+    for name, label, meaning in COUNTED:
+        family = CounterMetricFamily(name, meaning, labels=[label] if label else [])
+        sorts = sorted(sort for counted, sort in counts if counted == name) or ([] if label else [""])
+        for sort in sorts:
+            family.add_metric([sort] if label else [], counts.get((name, sort), 0))
+        yield family
 
 
 def _transitions(backlog: Backlog) -> Metric:

@@ -316,3 +316,13 @@ class Sweep(Base):
     __tablename__ = "sweeps"
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     swept_at: Mapped[float] = mapped_column(Seconds)
+
+
+class Count(Base):
+    """What workers have counted of one thing, for `/metrics`: voices loaded, leases that ran out, ..."""
+
+    __tablename__ = "counts"
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    label: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """Which sort of it; empty where there is but one."""
+    amount: Mapped[float] = mapped_column(Seconds)

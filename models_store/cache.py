@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,6 +57,18 @@ class CacheFigures:
     """Why -> how often weights left: "room", "idle" or "closed"."""
     load_seconds: float = 0.0
 
+    def counts(self) -> defaultdict[tuple[str, str], float]:
+        """The same under the names that metrics have."""
+        told: defaultdict[tuple[str, str], float] = defaultdict(float)
+        told["voice_loads", "asked"] = self.n_loads - self.n_loads_ahead
+        told["voice_loads", "ahead"] = self.n_loads_ahead
+        told["voice_hits", ""] = self.n_hits
+        told["voice_failures", ""] = self.n_failures
+        told["voice_load_seconds", ""] = self.load_seconds
+        for why, count in self.n_evictions.items():
+            told["voice_evictions", why] = count
+        return told
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -88,6 +100,7 @@ class VoiceCache:
             now: the clock, in seconds.
         """
         self.figures = CacheFigures()
+        self._told = self.figures.counts()
         self._check = check
         self._budget_bytes = budget_bytes
         self._idle_seconds = idle_seconds
@@ -139,6 +152,13 @@ class VoiceCache:
         """The digests of the weights at hand, those used last first."""
         with self._changed:
             return list(dict.fromkeys(digest for digest, _ in reversed(self._entries)))
+
+    def take_counts(self) -> list[tuple[str, str, float]]:
+        """What happened since this was last asked, for the operator: name, which sort of it, how much."""
+        with self._changed:
+            now = self.figures.counts()
+            before, self._told = self._told, now
+        return [(*what, amount - before[what]) for what, amount in now.items() if amount > before[what]]
 
     @property
     def used_bytes(self) -> int:

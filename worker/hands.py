@@ -12,7 +12,7 @@ from jobs.messages import DELIVER, Knock
 from jobs.states import StepKind
 from worker.deliver import deliver_due
 from worker.drain import Drain
-from worker.sweep import sweep
+from worker.sweep import report, sweep
 from worker.urgent import LOOK_SECONDS, Lookout
 from worker.voices import warm
 from worker.workshop import Workshop
@@ -63,6 +63,7 @@ class Hands:
             self._guarded(lambda: sweep(self._workshop.ledger, self._workshop.objects, self._tell))
             if self._delivers:
                 self._guarded(lambda: deliver_due(self._workshop.ledger, self._workshop.settings))
+            self._guarded(lambda: report(self._workshop.ledger, self._workshop.voices))
             self._errand.wait(self._workshop.settings.sweep_seconds)
 
     def _tell(self, knocks: list[Knock]) -> None:
@@ -81,6 +82,7 @@ class Hands:
             workshop.voices.expire()
         self._drain.close()
         workshop.voices.close()
+        self._guarded(lambda: report(workshop.ledger, workshop.voices))
 
     def _rest(self) -> None:
         """Until a knock, the next look, or a speech, whose knock may have gone to a worker that is busy."""

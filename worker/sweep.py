@@ -9,11 +9,23 @@ from typing import Final
 from jobs.ledger import Ledger
 from jobs.messages import DELIVER, Knock
 from jobs.objects import Objects
+from models_store.cache import VoiceCache
 from worker.owner import is_alive, machine
 
 A_DAY: Final = 86_400.0
 
 log = logging.getLogger(__name__)
+
+
+def report(ledger: Ledger, voices: VoiceCache) -> None:
+    """Writes what this process has counted, its voice cache too.
+
+    Raises:
+        LedgerUnavailableError: the ledger does not answer; nothing is forgotten.
+    """
+    for name, label, amount in voices.take_counts():
+        ledger.counts.note(name, label, amount)
+    ledger.counts.write()
 
 
 def sweep(ledger: Ledger, objects: Objects, ring: Callable[[list[Knock]], None]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Self
 
 from jobs.clock import Clock
+from jobs.ledger.counts import Counts
 from jobs.ledger.database import Database
 from jobs.ledger.deliveries import Deliveries
 from jobs.ledger.files import Takes
@@ -32,9 +33,11 @@ class Ledger:
         self.database = Database(settings.ledger_url, clock=clock, n_connections=n_connections)
         policy = Policy(settings.first_by_day, settings.first_by_night)
         self.windows = Windows(self.database, settings.off_peak, policy)
+        self.counts = Counts(self.database)
         self.steps = Steps(
             self.database,
             self.windows,
+            self.counts,
             max_attempts=settings.max_attempts,
             max_losses=settings.max_losses,
         )

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, case, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, case, select, tuple_, update
 
 from jobs.clock import Clock
 from jobs.errors import LeaseLostError
 from jobs.ledger.claims import LONGEST_WAIT_SECONDS, Ahead, Line, Wish
+from jobs.ledger.counts import Counts
 from jobs.ledger.database import Database, Transaction
 from jobs.ledger.files import add_artefacts, add_takes
 from jobs.ledger.mends import write_mend
 from jobs.ledger.moves import LET_GO, fail_step, lock_job, move_step, release_next, settle_job
 from jobs.ledger.plans import write_plan
 from jobs.ledger.values import URGENT, Claim, FoundTake, PlannedChapter, StepError, Stored, TakeRange
-from jobs.ledger.windows import Windows, is_due
+from jobs.ledger.windows import Windows
 from jobs.messages import DELIVER, Knock
-from jobs.states import JobState, StepKind, StepState
+from jobs.states import StepKind, StepState
 from jobs.tables import Chapter, Delivery, Job, Step
 
 CRASHES_ALONE: Final = 2
@@ -26,6 +27,11 @@ CRASHES_ALONE: Final = 2
 
 AFTER_PREPARE: Final = {StepKind.PREPARE: StepKind.TRAIN, StepKind.TRAIN: StepKind.PUBLISH}
 """What comes next in a training."""
+
+EXPIRED: Final = "leases_expired"
+RETRIED: Final = "units_retried"
+FENCED: Final = "fenced_writes"
+"""What is counted: leases that ran out, steps that went back into line, results that came too late."""
 
 ALL_PRIORITIES: Final = (-1_000, 1_000)
 ALL_BUT_URGENT: Final = (-1_000, URGENT - 1)
@@ -36,10 +42,17 @@ class Steps:
     """The steps of all jobs, as workers see them."""
 
     def __init__(
-        self, database: Database, windows: Windows, *, max_attempts: int = 3, max_losses: int = 10
+        self,
+        database: Database,
+        windows: Windows,
+        counts: Counts,
+        *,
+        max_attempts: int = 3,
+        max_losses: int = 10,
     ) -> None:
         self._database = database
         self._windows = windows
+        self._counts = counts
         self._clock: Clock = database.clock
         self._max_attempts = max_attempts
         self._max_losses = max_losses
@@ -129,7 +142,12 @@ class Steps:
     def _update_own(self, tx: Transaction, claim: Claim, **columns: Any) -> None:
         mine = update(Step).where(*_own(claim), Step.state == StepState.LEASED).values(**columns)
         if tx.execute(mine).rowcount != 1:
-            raise LeaseLostError
+            raise self._fenced()
+
+    def _fenced(self) -> LeaseLostError:
+        """What to raise when somebody else's claim is newer: it is counted."""
+        self._counts.note(FENCED)
+        return LeaseLostError()
 
     # --- ending ---
 
@@ -225,7 +243,7 @@ class Steps:
         if moved is None:
             state = tx.execute(select(Step.state).where(*_own(claim))).scalar_one_or_none()
             if state != StepState.SUCCEEDED:
-                raise LeaseLostError
+                raise self._fenced()
         return moved
 
     def _count_progress(self, tx: Transaction, claim: Claim, audio_seconds: float | None) -> None:
@@ -275,7 +293,7 @@ class Steps:
                 return []
             knocks = fail_step(tx, self._clock, claim.step_id, error, *_own(claim))
             if knocks is None:
-                raise LeaseLostError
+                raise self._fenced()
             return knocks
 
     def mend(
@@ -326,7 +344,7 @@ class Steps:
                 )
             held = tx.execute(select(Step.id).where(*_own(claim), Step.state == StepState.LEASED)).first()
             if held is None:
-                raise LeaseLostError
+                raise self._fenced()
             return None
 
     def release(self, claim: Claim, *, reason: str, wait_seconds: float = 0.0) -> list[Knock]:
@@ -363,7 +381,10 @@ class Steps:
             ready_at=now,
             **columns,
         )
-        return moved is not None
+        if moved is None:
+            return False
+        self._counts.note(RETRIED, reason)
+        return True
 
     # --- repairing ---
 
@@ -392,10 +413,13 @@ class Steps:
         ) in rows:  # one short transaction each: a job is locked before its step, and no two jobs at once
             with self._database.write() as tx:
                 lock_job(tx, row.job_id)
-                knocks += self._lapse(tx, row.id, lapsed)
+                now_due = self._lapse(tx, row.id, lapsed)
+            if now_due is not None:
+                self._counts.note(EXPIRED)
+                knocks += now_due
         return knocks
 
-    def _lapse(self, tx: Transaction, step_id: int, lapsed: ColumnElement[bool]) -> list[Knock]:
+    def _lapse(self, tx: Transaction, step_id: int, lapsed: ColumnElement[bool]) -> list[Knock] | None:
         step = tx.execute(
             select(
                 Step.id,
@@ -411,7 +435,7 @@ class Steps:
             .with_for_update(key_share=True)
         ).first()
         if step is None:
-            return []  # renewed, finished or given back since
+            return None  # renewed, finished or given back since
         if step.in_hand is None:
             is_hopeless = step.attempt >= self._max_losses
         else:  # a worker passes a proven suspect over; one that does not shall not crash for ever
@@ -435,23 +459,14 @@ class Steps:
             **kept,
             ready_at=self._clock.now(),
         )
+        self._counts.note(RETRIED, "lapsed")
         return [Knock(step.kind, step.weights_digest)]
 
     def due(self) -> list[Knock]:
         """A knock for each kind that has steps due, and for due webhooks: repairs knocks that got lost."""
         now = self._clock.now()
         with self._database.read() as tx:
-            kinds = tx.execute(
-                select(Step.kind)
-                .join(Job, Job.id == Step.job_id)
-                .where(
-                    Step.state == StepState.READY,
-                    is_due(now),
-                    or_(Job.state == JobState.QUEUED, Job.state == JobState.RUNNING),
-                )
-                .distinct()
-            ).scalars()
-            knocks = [Knock(kind) for kind in sorted(kinds)]
+            knocks = [Knock(kind) for kind in self._line.kinds_due(tx, ALL_PRIORITIES)]
             waiting = select(Delivery.id).where(Delivery.state == "waiting", Delivery.not_before <= now)
             if tx.execute(waiting.limit(1)).first() is not None:
                 knocks.append(Knock(DELIVER))

@@ -120,6 +120,16 @@ def test_the_backlog_is_read_once_in_ten_seconds(
     read(client)
 
 
+def test_what_workers_count_is_shown(server: Server, client: FlaskClient) -> None:
+    server.ledger.counts.note("voice_loads", "ahead", 2)
+    server.ledger.counts.note("leases_expired")
+    server.ledger.counts.write()
+    found = read(client)
+    assert found["voice_loads_total", ("ahead",)] == 2
+    assert found["leases_expired_total", ()] == 1
+    assert found["fenced_writes_total", ()] == 0
+
+
 def test_a_ledger_that_is_down_is_shown_as_down(
     server: Server, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

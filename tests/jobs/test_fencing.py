@@ -62,7 +62,7 @@ def _finished_by_another(ledger: Ledger, clock: SetClock, claim: Claim) -> None:
 def _crashed_too_often(ledger: Ledger, clock: SetClock, claim: Claim) -> None:
     """The zombie's own claim was the last attempt, so the step fails in the zombie's epoch."""
     clock.seconds += 61
-    Steps(ledger.database, ledger.windows, max_losses=1).lapse()
+    Steps(ledger.database, ledger.windows, ledger.counts, max_losses=1).lapse()
     with ledger.database.read() as tx:
         row = tx.execute(select(Step.state, Step.epoch).where(Step.id == claim.step_id)).one()
     assert row == ("failed", claim.epoch)

@@ -282,7 +282,7 @@ def test_no_claim_outside_the_window_and_all_is_done_in_the_end(
 ) -> None:
     window = Window.parse(text)
     nights = Windows(ledger.database, window)
-    steps = Steps(ledger.database, nights, max_losses=1_000)
+    steps = Steps(ledger.database, nights, ledger.counts, max_losses=1_000)
     held: list[Claim] = []
 
     def is_open(seconds: float) -> bool:

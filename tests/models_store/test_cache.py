@@ -276,3 +276,19 @@ def test_voices_that_share_nothing_are_opened_apart_and_closed_together() -> Non
     first, second = (weights.voice(VoiceSource("ab" * 32, {"n_lanes": n})) for n in (1, 2))
     assert (first.n_lanes, second.n_lanes) == (1, 2)
     weights.close()
+
+
+def test_what_happened_is_counted_once_for_the_operator(stage: Stage) -> None:
+    stage.use("a", "b", "a", "c")
+    stage.faults.append(VoiceError("no such file"))
+    with pytest.raises(VoiceError):
+        stage.use("d")
+    counted = {(name, sort): amount for name, sort, amount in stage.cache.take_counts()}
+    assert counted.pop(("voice_load_seconds", "")) > 0
+    assert counted == {
+        ("voice_loads", "asked"): 3,
+        ("voice_hits", ""): 1,
+        ("voice_evictions", "room"): 1,
+        ("voice_failures", ""): 1,
+    }
+    assert stage.cache.take_counts() == []
