@@ -9,10 +9,12 @@ import torch
 from speech.errors import TrainingError
 from speech.gpt_sovits.company import Backbones
 from speech.gpt_sovits.front import Front
-from speech.networks.config import DecoderConfig
+from speech.networks.config import ContentConfig, DecoderConfig
+from speech.networks.content import ContentEncoder
 from speech.networks.quantiser import Quantiser
 from speech.training.features import FeatureMaker, prepare
 from speech.training.recordings import Recording
+from starter.content import publish
 from tests.speech.gpt_sovits.toys import write_backbones
 from tests.speech.networks.networks import randomise
 from tests.speech.training import drawn
@@ -54,6 +56,17 @@ def test_features_fit_together(backbones: Path) -> None:
     assert made.linguistic is None
     assert made.speaker is not None
     assert made.speaker.shape == (640,)
+
+
+def test_a_content_encoder_of_our_own_makes_tokens_too(tmp_path: Path) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        encoder = ContentEncoder(ContentConfig(n_classes=4, width=12, kernel=3, dilations=(1,)))
+    publish(encoder, tmp_path / "content")
+    made = maker(tmp_path).make(recording())
+    assert made.sound.shape == (50 * 1280,)
+    assert made.tokens.shape == (50,)
+    assert made.tokens.unique().numel() > 1
 
 
 def test_mandarin_has_a_row_for_each_phoneme(backbones: Path) -> None:
