@@ -44,6 +44,11 @@ def size(n_bytes: int) -> str:
     return f"{n_bytes} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
+def energy(kwh: float) -> str:
+    """ "0.8 Wh", "12 Wh", "1.3 kWh"."""
+    return f"{kwh * 1000:.2g} Wh" if kwh < 0.0995 else f"{kwh:.2f} kWh"
+
+
 def count(number: int, noun: str) -> str:
     """ "1 chapter", "12 chapters", "1,200 utterances"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

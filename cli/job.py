@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.console import clock, count, moment, say, say_json, size, stop_on_signals, table, tell
+from cli.console import clock, count, energy, moment, say, say_json, size, stop_on_signals, table, tell
 from cli.errors import InputError
 from cli.home import Home, open_home
 from cli.settings import settings_of
@@ -49,14 +49,21 @@ def list_jobs(command: click.Context, states: tuple[str, ...], most: int, as_jso
         (
             entry.id,
             str(entry.state),
-            f"{entry.n_utterances_done:,}/{entry.n_utterances:,}",
+            _done(entry),
             clock(entry.audio_seconds),
             (moment(entry.created_at) or "")[:16].replace("T", " "),
             entry.title,
         )
         for entry in jobs
     ]
-    table(rows, ("id", "state", "utterances", "sound", "asked for (UTC)", "title"))
+    table(rows, ("id", "state", "done", "sound", "asked for (UTC)", "title"))
+
+
+def _done(view: JobView) -> str:
+    """Of a narration its utterances, of a training its updates."""
+    if view.training is not None:
+        return f"{view.training.updates_done:,}/{view.training.updates:,}"
+    return f"{view.n_utterances_done:,}/{view.n_utterances:,}"
 
 
 @job.command()
@@ -104,9 +111,9 @@ def _lines_of(view: JobView) -> list[str]:
     lines = []
     if (progress := view.training) is not None:
         lines.append(f"{progress.updates_done:,} of {count(progress.updates, 'update')}")
-    if (energy := view.energy) is not None:
-        grams = "" if energy.grams is None else f", {energy.grams:.1f} g CO2e"
-        lines.append(f"{energy.kwh:.4f} kWh ({energy.source}){grams}")
+    if (used := view.energy) is not None:
+        grams = "" if used.grams is None else f", {used.grams:.1f} g CO2e"
+        lines.append(f"{energy(used.kwh)} ({used.source}){grams}")
     if (hours := view.hours) is not None:
         saving = "" if hours.saving is None else f", to save {hours.saving:.0%} ({hours.unit})"
         chosen = "; ".join(f"{moment(start)} to {moment(end)}" for start, end in hours.openings)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from cli.console import clock, count, tell
+from cli.console import clock, count, energy, tell
 from jobs.ledger import Ledger
 from jobs.ledger.values import ChapterView, JobView
 from jobs.states import JOB_ENDED, JobKind, JobState
@@ -153,7 +153,7 @@ def _figures_of_training(job: JobView) -> str:
         done = f"{progress.updates_done:,} of {count(progress.updates, 'update')}"
         parts.append(f"{done} ({progress.stage})" if progress.stage else done)
     if job.energy is not None:
-        parts.append(f"{job.energy.kwh:.4f} kWh")
+        parts.append(energy(job.energy.kwh))
     if job.eta_seconds is not None:
         parts.append(f"{clock(job.eta_seconds)} left")
     return " · ".join(parts)

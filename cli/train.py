@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.console import clock, moment, say, say_json, tell
+from cli.console import clock, energy, moment, say, say_json, tell
 
 if TYPE_CHECKING:
     from cli.teach import Taught
@@ -133,7 +133,7 @@ def _show_foreseen(foreseen: Foreseen, *, as_json: bool) -> None:
         f"{clock(foreseen.seconds)} on {foreseen.device}, an estimate"
     )
     cost = "" if foreseen.cost is None else f", {foreseen.cost:.2f} to pay"
-    say(f"about {foreseen.kwh:.4f} kWh, {foreseen.grams:.1f} g CO2e{cost}")
+    say(f"about {energy(foreseen.kwh)}, {foreseen.grams:.1f} g CO2e{cost}")
     for start, end in foreseen.openings:
         say(f"from {moment(start)} to {moment(end)}")
     if foreseen.saving is not None:
@@ -160,5 +160,5 @@ def summary(job: JobView) -> list[str]:
     if job.energy is not None:
         grams = "" if job.energy.grams is None else f", {job.energy.grams:.1f} g CO2e"
         how = " (estimated)" if job.energy.source == "estimate" else ""
-        lines.append(f"{job.energy.kwh:.4f} kWh{how}{grams}")
+        lines.append(f"{energy(job.energy.kwh)}{how}{grams}")
     return lines

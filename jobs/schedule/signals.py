@@ -73,7 +73,8 @@ class Profile:
         while at < end:
             wall = at.astimezone(self.zone)
             # The rest of the hour on the wall; zones differ from UTC by whole minutes.
-            following = min(end, at + _HOUR - timedelta(minutes=wall.minute, seconds=wall.second))
+            past = timedelta(minutes=wall.minute, seconds=wall.second, microseconds=wall.microsecond)
+            following = min(end, at + _HOUR - past)
             found.append(Stretch(at, following, self.values[wall.hour]))
             at = following
         return tuple(found)
