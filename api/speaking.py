@@ -31,7 +31,7 @@ LOOKS_SECONDS: Final = (0.01, 0.1)
 LOOK_AHEAD: Final = 16
 """Utterances asked for in one look."""
 MOST_SILENT_SECONDS: Final = 120.0
-"""How long after one take the next may be in coming: as long as a worker may be silent over one."""
+"""How long after one take the next may be in coming; whoever still waits then is told to ask again."""
 FAULTS_OF_TEXT: Final = {"unreadable-text", "option", "voice"}
 """Codes of a chunk's error that name what the client can put right."""
 

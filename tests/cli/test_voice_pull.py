@@ -163,6 +163,7 @@ def test_ctrl_c_ends_it_at_once_and_keeps_what_has_arrived(shell: Shell) -> None
     assert 0 < part.stat().st_size < 4_000_000
 
 
+@pytest.mark.slow
 def test_a_pull_that_is_killed_twice_leaves_nothing_half_and_is_taken_up(shell: Shell) -> None:
     files = base_files("gpt-sovits-v2")
     base = OFFICIAL.bases["gpt-sovits-v2"]
