@@ -56,7 +56,7 @@ def covers(stretches: tuple[Stretch, ...], start: datetime, end: datetime) -> bo
 
 def test_a_profile_says_the_hour_on_the_wall() -> None:
     profile = Profile(tuple(range(24)), ZoneInfo("Europe/Berlin"))
-    start = NOON + timedelta(minutes=20)
+    start = NOON + timedelta(minutes=20, seconds=3, microseconds=622)
     found = profile.forecast(start, start + timedelta(hours=25))
     assert covers(found, start, start + timedelta(hours=25))
     assert found[0] == Stretch(start, NOON + HOUR, 13)
