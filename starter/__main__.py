@@ -33,7 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--book", type=Path, action="append", default=[], help="a book to read; several may be given"
     )
-    parser.add_argument("--threads", type=int, default=1, help="flites at once")
+    parser.add_argument(
+        "--threads", type=int, choices=range(1, 65), default=1, metavar="N", help="flites at once"
+    )
     asked = parser.parse_args(arguments)
     try:
         with _listening() as must_stop:

@@ -19,6 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from speech.errors import TrainingError
 from speech.noise import seed_of
 from speech.training.order import hold_out
 from starter.flite import SAMPLE_RATE, Spoken, speak
@@ -108,8 +109,13 @@ class Corpus:
         """All that is spoken, in order.
 
         Raises:
-            FileNotFoundError: it has not been made.
+            TrainingError: it has not been made, or not of these texts.
         """
+        if missing := self.missing():
+            raise TrainingError(
+                f"the corpus lacks {len(missing)} of {self.n_shards} shards: first run the stage corpus, "
+                "with the same books"
+            )
         for number in range(self.n_shards):
             with safe_open(self._path(number), framework="pt") as file:
                 lines = json.loads(file.metadata()[_STATE])

@@ -72,6 +72,11 @@ def test_accuracy_counts_frames() -> None:
         measure(encoder, [])
 
 
+def test_a_stage_before_its_time_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["content", "--folder", str(tmp_path)]) == 2
+    assert "lacks 7 of 7 shards" in capsys.readouterr().err
+
+
 def test_a_book_that_is_none_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpus", "--folder", str(tmp_path), "--book", str(tmp_path / "missing.epub")]) == 2
     [line] = capsys.readouterr().err.splitlines()
