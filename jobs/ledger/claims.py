@@ -10,7 +10,7 @@ from sqlalchemy import Connection, CursorResult, Select, bindparam
 from sqlalchemy.sql.selectable import CompoundSelect
 
 from jobs.ledger.database import Database, Transaction
-from jobs.ledger.due import among, due, first_resident, head, kind_parameter, locked, n_in_hand
+from jobs.ledger.due import ONE, among, due, first_resident, head, kind_parameter, locked, n_in_hand
 from jobs.ledger.leasing import lease, start_jobs
 from jobs.ledger.values import Claim
 from jobs.states import StepKind
@@ -60,7 +60,7 @@ class Line:
         # apart from the other, for `IS NOT DISTINCT FROM` would not use the index
         self._alike_without_weights = fresh.where(Step.weights_digest.is_(None))
         self._first_resident = first_resident(self._clock, on_postgresql=database.on_postgresql)
-        self._down_the_line = due(self._clock).limit(1).offset(bindparam("n_before"))
+        self._down_the_line = due(self._clock).limit(ONE).offset(bindparam("n_before"))
 
     def claim(self, tx: Transaction, wish: Wish, *, lease_seconds: float) -> list[Claim]:
         """The claims of `Steps.claim`."""

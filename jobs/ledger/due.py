@@ -14,6 +14,7 @@ from sqlalchemy import (
     cast,
     column,
     func,
+    literal_column,
     select,
     union_all,
 )
@@ -29,6 +30,8 @@ ANYWHERE: Final = 2**62
 """No step has so high an id."""
 READY: Final[BindParameter[str]] = bindparam("ready", StepState.READY, literal_execute=True)
 """Written out, so that PostgreSQL keeps one plan: of a parameter it could not know that the index fits."""
+ONE: Final = literal_column("1")
+"""Written out as well: of an unknown limit PostgreSQL expects a tenth of all, and plans each time anew."""
 _LEASED: Final[BindParameter[str]] = bindparam("leased", StepState.LEASED, literal_execute=True)
 
 _COLUMNS: Final[tuple[Any, ...]] = (
@@ -96,7 +99,7 @@ def head(
     """The head of each kind's own line: only within a kind the index is in line order."""
     heads = []
     for kind in kinds:
-        first = due(clock, kind_parameter(kind)).limit(1)
+        first = due(clock, kind_parameter(kind)).limit(ONE)
         if of_weights:
             first = first.where(Step.weights_digest == bindparam("weights"))
         heads.append(locked(first) if is_locked else first)
@@ -115,7 +118,7 @@ def first_resident(clock: Clock, *, on_postgresql: bool) -> Select[Any]:
         due(clock)
         .with_only_columns(Step.id)
         .where(Step.weights_digest == digest.c.value)
-        .limit(1)
+        .limit(ONE)
         .correlate(digest)
         .scalar_subquery()
     )
@@ -123,5 +126,5 @@ def first_resident(clock: Clock, *, on_postgresql: bool) -> Select[Any]:
         select(Step.weights_digest)
         .where(Step.id.in_(select(first).select_from(digest)))
         .order_by(Step.priority.desc(), Step.id)
-        .limit(1)
+        .limit(ONE)
     )
