@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import (
     JSON,
     BindParameter,
+    ColumnClause,
     Connection,
     Select,
     bindparam,
@@ -30,7 +31,7 @@ ANYWHERE: Final = 2**62
 """No step has so high an id."""
 READY: Final[BindParameter[str]] = bindparam("ready", StepState.READY, literal_execute=True)
 """Written out, so that PostgreSQL keeps one plan: of a parameter it could not know that the index fits."""
-ONE: Final = literal_column("1")
+ONE: Final[ColumnClause[Any]] = literal_column("1")
 """Written out as well: of an unknown limit PostgreSQL expects a tenth of all, and plans each time anew."""
 _LEASED: Final[BindParameter[str]] = bindparam("leased", StepState.LEASED, literal_execute=True)
 
