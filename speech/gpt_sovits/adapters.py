@@ -1,4 +1,4 @@
-"""Voices that learnt adapters alone: they share the semantic model of their base and add a little of their own.
+"""Voices that learnt adapters alone: they share the semantic model of their base and add a little to it.
 
 LoRA (Hu et al. 2021): a linear layer `W x` becomes `W x + up(down x)`. The base's layers, packed or not, are
 called as they are, so that every voice on a base takes the memory of its adapters and no more.

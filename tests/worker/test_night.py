@@ -1,4 +1,4 @@
-"""A day and a night by a set clock: recordings come over HTTP at noon, a voice stands there by morning."""
+"""A voice by morning: asked for over HTTP in the evening, trained at night by a set clock; who goes first."""
 
 from __future__ import annotations
 
@@ -6,104 +6,156 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Connection, update
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.test import encode_multipart
 
+import worker.train
 from api.app import create_app
+from api.office import set_office
 from jobs.clock import SetClock
 from jobs.ledger import Ledger
+from jobs.ledger.keys import LOCAL_TENANT
 from jobs.settings import Settings
+from jobs.states import JobState, StepKind
+from jobs.tables import Step
 from tests.models_store.speaking import write_wav
-from tests.speech.training.spoken import music
-from tests.worker.learning import FAST, drain, put_base, recordings
-from worker.lease import Watch
+from tests.worker.learning import FAST, drain, put_base, recordings, sent, submit
+from tests.worker.test_urgent import speak
 from worker.workshop import Workshop
 
-NOON = datetime.fromisoformat("2026-11-21T12:00:00+01:00").timestamp()
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).astimezone(UTC).timestamp()
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    changes = {"window": "22:00-06:00 Europe/Berlin", "lease_seconds": 600, "renew_seconds": 100}
-    return settings.model_copy(update=changes)
+    patient = {"lease_seconds": 60, "renew_seconds": 15, "hang_seconds": 300}
+    return settings.model_copy(update={**patient, "window": "22:00-06:00 Europe/Berlin"})
 
 
 @pytest.fixture
 def clock() -> SetClock:
-    return SetClock(NOON)
+    return SetClock(at("2026-10-24T19:00+02:00"))
 
 
 @pytest.fixture
-def house(workshop: Workshop, clock: SetClock) -> Iterator[Workshop]:
-    """The workshop, by the set clock."""
-    ledger = Ledger(workshop.settings, clock=clock, n_connections=3)
-    watch = Watch(ledger, workshop.settings)
-    yield replace(workshop, ledger=ledger, watch=watch)
-    left = watch.in_hand()
-    for claim in left:
-        watch.drop(claim)
-    watch.stop()
-    ledger.close()
-    assert left == [], "work ended with claims under watch"
+def night(workshop: Workshop, clock: SetClock) -> Iterator[Workshop]:
+    """The workshop on a ledger whose time is set. Its leases never end, for time stands still."""
+    with Ledger(workshop.settings, clock=clock) as ledger:
+        yield replace(workshop, ledger=ledger)
 
 
-def test_recordings_at_noon_are_a_voice_in_the_morning(
-    house: Workshop, clock: SetClock, tmp_path: Path
-) -> None:
-    put_base(house)
-    app = create_app(house.settings)
+@pytest.fixture
+def client(night: Workshop) -> Iterator[FlaskClient]:
+    """Of a server on the same ledger."""
+    app = create_app(night.settings)
     office = app.extensions["lectorium"]
+    set_office(app, replace(office, ledger=night.ledger))
+    yield app.test_client()
     office.ledger.close()
-    app.extensions["lectorium"] = replace(office, ledger=house.ledger)
-    client = app.test_client()
-    sounds, texts = recordings(4)
-    sounds["song.wav"] = music(3.0)
-    texts["song.wav"] = "La la la, and so on and on."
+
+
+def test_recordings_of_the_evening_are_a_voice_in_the_morning(
+    night: Workshop, client: FlaskClient, clock: SetClock, tmp_path: Path
+) -> None:
+    put_base(night)
+    sounds, texts = recordings()
     spec = {
         "name": "anna",
         "base": "base",
         "language": "en",
-        "consent": "Anna agreed by letter",
+        "consent": "Anna agreed, 2 May 2026",
+        "deadline": "2026-10-25T07:00:00+01:00",
         "options": dict(FAST),
         "words": [{"recording": name, "text": text} for name, text in texts.items()],
     }
-    files = [
-        (io.BytesIO(write_wav(tmp_path / "wav", sound).read_bytes()), name) for name, sound in sounds.items()
+    parts: list[tuple[str, FileStorage]] = [
+        ("recordings", FileStorage(io.BytesIO(write_wav(tmp_path / name, sound).read_bytes()), name))
+        for name, sound in sounds.items()
     ]
-    answer = client.post(
-        "/v1/trainings",
-        data={
-            "spec": (io.BytesIO(json.dumps(spec).encode()), "spec.json", "application/json"),
-            "recordings": files,
-        },
-        content_type="multipart/form-data",
-    )
-    answer.request.environ["wsgi.input"].close()  # the test client's own file, which it leaves open
+    parts.append(("spec", FileStorage(io.BytesIO(json.dumps(spec).encode()), "spec.json")))
+    # encoded here: the client leaves open the file that it writes so much into
+    boundary, body = encode_multipart(MultiDict(parts))
+    answer = client.post("/v1/trainings", data=body, content_type=f"multipart/form-data; boundary={boundary}")
     assert answer.status_code == 202, answer.text
-    place = answer.headers["Location"]
-    drain(house)
-    by_day = client.get(place).json
-    assert (by_day["state"], by_day["training"]) == ("running", None)  # prepared, and no update by day
-    opens = datetime.fromisoformat(by_day["progress"]["goes_on_at"]).timestamp()
-    assert NOON + 10 * 3600 <= opens < NOON + 18 * 3600
-    clock.seconds = opens - 1
-    drain(house)
-    assert client.get(place).json["training"] is None
-    clock.seconds = opens
-    drain(house)
-    job = client.get(place).json
+    address = answer.headers["Location"]
+
+    drain(night)  # at seven in the evening
+    job = client.get(address).json
+    assert job["state"] == "running"
+    assert [file["name"] for file in job["artefacts"]] == ["report.json"]
+    assert job["hours"]["meets_deadline"] is True
+    assert job["hours"]["saving"] > 0
+    (hours,) = job["hours"]["openings"]
+    assert hours["opens_at"] == "2026-10-25T00:00:00.000Z"  # two o'clock: the lowest of the built-in day
+    assert job["progress"]["goes_on_at"] == hours["opens_at"]
+    assert job["training"] is None
+
+    clock.seconds = at("2026-10-24T23:00+02:00")  # night, but there are greener hours
+    night.ledger.windows.move_on()
+    drain(night)
+    assert client.get(address).json["training"] is None
+
+    clock.seconds = at("2026-10-25T02:00+02:00")
+    drain(night)
+    job = client.get(address).json
     assert (job["state"], job["error"]) == ("succeeded", None)
-    assert job["training"]["updates_done"] == job["training"]["updates"] == 8
+    assert job["training"]["updates_done"] == job["training"]["updates"] > 0
     assert job["energy"]["kwh"] > 0
     assert job["energy"]["grams_co2e"] > 0
-    found = {one["name"]: client.get(one["href"]).data for one in job["artefacts"]}
-    assert found["losses.png"].startswith(b"\x89PNG")
-    assert found["evaluation.png"].startswith(b"\x89PNG")
-    assert found["preview.wav"].startswith(b"RIFF")
-    (reason,) = [one["reason"] for one in json.loads(found["report.json"])["dropped"]]
-    assert reason.startswith("song.wav: music: ")
-    assert set(json.loads(found["evaluation.json"])["mean"]) == {"voice", "base"}
+    names = {file["name"] for file in job["artefacts"]}
+    assert {"losses.png", "evaluation.png", "evaluation.json", "preview.wav", "report.json"} <= names
+    for file in job["artefacts"]:
+        assert client.get(file["href"]).status_code == 200
     voice = client.get("/v1/voices/anna").json
-    assert voice["name"] == "anna"
+    assert voice["own"] is True
+    assert voice["versions"][0]["may_speak"] is True
+    leased = [
+        event
+        for event in night.ledger.jobs.events(LOCAL_TENANT, job["id"])
+        if event.kind == "step.leased" and event.detail["step"] in {"train", "publish"}
+    ]
+    assert len(leased) == 2
+    assert all(event.at == clock.seconds for event in leased)
+
+
+class Ticking(SetClock):
+    """A clock that moves on a second whenever somebody looks at it, but not for a claim."""
+
+    def read(self, connection: Connection) -> float:
+        self.seconds += 1
+        return super().read(connection)
+
+
+def test_a_training_is_laid_down_for_a_speech_and_goes_on_after_it(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.train, "_ASK_SECONDS", 0.0)  # at each update
+    clock = Ticking(at("2026-10-24T12:00+02:00"))
+    with Ledger(workshop.settings, clock=clock) as ledger:
+        busy = replace(workshop, ledger=ledger)
+        put_base(busy)
+        sounds, texts = recordings(4)
+        job_id = submit(busy, sent(busy, tmp_path, sounds), texts)
+        drain(busy, StepKind.PREPARE)
+        speech = speak(busy, "The lamp went out at last.")
+        with ledger.database.write() as tx:  # somebody asks for it a moment after the training has begun
+            soon = clock.seconds + 6
+            tx.execute(update(Step).where(Step.job_id == speech).values(not_before=soon, ready_at=soon))
+        drain(busy, StepKind.SYNTHESIZE, StepKind.TRAIN)
+        assert ledger.jobs.get(LOCAL_TENANT, speech).state == JobState.SUCCEEDED
+        told = ledger.jobs.events(LOCAL_TENANT, job_id)
+        spoken = ledger.jobs.events(LOCAL_TENANT, speech)[-1]
+    of_train = [event for event in told if event.detail.get("step") == "train"]
+    (laid_down,) = (event for event in of_train if event.detail.get("reason") == "a speech waits")
+    trained = of_train[-1]
+    assert (spoken.kind, trained.kind) == ("job.succeeded", "step.succeeded")
+    assert laid_down.id < spoken.id < trained.id
+    assert [event.detail["attempt"] for event in of_train if event.kind == "step.leased"] == [1, 1]
