@@ -91,10 +91,9 @@ def test_two_machines_do_nearly_twice_as_much_as_one() -> None:
 
 def test_the_load_test_runs_small(empty_postgres_url: str) -> None:
     device = Device(audio_seconds_a_second=5 * 4 * 16 * 5.4, n_resident=4, load_seconds=0.05)  # a turn: 0.2 s
-    order = Order(Backlog(500, 10, n_history=100), device, Policy.AHEAD, 4, n_processes=1, seconds=1.0)
+    order = Order(Backlog(500, 10, n_history=100), device, Policy.AHEAD, 4, n_processes=1, seconds=2.0)
     figures = measure(empty_postgres_url, order)
     assert figures["claims_per_second"] > 0
-    assert figures["chunks_per_second"] > 0
     assert figures["swaps_per_hour"] > 0
     assert figures["claim_p95_ms"] >= figures["claim_p50_ms"] > 0
     assert figures["oldest_wait_seconds"] > 0
