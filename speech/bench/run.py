@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import torch
 
-from speech.allocator import keep_freed_memory
+from speech.allocator import keep_few_kernels, keep_freed_memory
 from speech.bench.corpus import N_SENTENCES, sentences
 from speech.bench.gpu import GpuWatch
 from speech.bench.measure import Kept, Measured, peak_rss_bytes, speak
@@ -120,6 +120,7 @@ def measure(order: Order, index: int, barrier: Barrier | ThreadBarrier) -> Share
     if order.device == "cpu":
         torch.set_num_threads(1)
     keep_freed_memory()
+    keep_few_kernels()
     share = list(enumerate(sentences(order.n_sentences)))[index :: order.n_processes]
     n_plain = -(-order.n_plain // order.n_processes)
     plain_share = share[:: max(1, len(share) // n_plain)][:n_plain]

@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from speech.allocator import keep_freed_memory
+from speech.allocator import keep_few_kernels, keep_freed_memory
 from speech.decode import Pace, decode
 from speech.errors import VoiceError
 from speech.gpt_sovits.adapters import n_bytes_of as adapter_bytes
@@ -72,6 +72,7 @@ class Engine:
             VoiceError: the weights are not what this program reads, or do not fit each other.
         """
         keep_freed_memory()
+        keep_few_kernels()
         if device.type == "cuda":
             # Ten bits of mantissa in every convolution are heard, and no golden file holds with them.
             torch.backends.cudnn.allow_tf32 = False

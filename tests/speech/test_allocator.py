@@ -34,3 +34,25 @@ def test_blocks_are_mapped_once_instead_of_every_time() -> None:
         for how in ("leave", "keep")
     }
     assert faults["keep"] * 5 < faults["leave"]
+
+
+KERNELS = """
+import ctypes
+from speech.allocator import keep_few_kernels
+
+getenv = ctypes.CDLL(None).getenv
+getenv.restype = ctypes.c_char_p
+assert keep_few_kernels()
+print(getenv(b"ONEDNN_PRIMITIVE_CACHE_CAPACITY").decode())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of Linux alone")
+@pytest.mark.parametrize(("before", "after"), [({}, "128"), ({"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7"}, "7")])
+def test_few_kernels_are_kept_unless_somebody_wants_another_number(
+    before: dict[str, str], after: str
+) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", KERNELS], capture_output=True, check=True, text=True, env=before
+    ).stdout
+    assert found.strip() == after
