@@ -42,7 +42,10 @@ def _speak(office: Office, claim: Claim, script: Script, folder: Any, fail_at: i
 
 @contextmanager
 def speaking(office: Office, folder: Any, *, fail_at: int | None = None) -> Iterator[None]:
-    """A hand that speaks every chunk as a worker would: half a second of sound each."""
+    """A hand that speaks every chunk as a worker would: half a second of sound each.
+
+    Read an answer to its end before this block's: it is sent while it is being spoken (`buffered=True`).
+    """
     done = threading.Event()
 
     def speak() -> None:
@@ -88,7 +91,8 @@ def test_every_format_can_be_heard(
     server: Server, tmp_path: Any, response_format: str, media_type: str, rate: int
 ) -> None:
     with speaking(server.office, tmp_path):
-        answer = server.local().post("/v1/audio/speech", json={**SPEECH, "response_format": response_format})
+        asked = {**SPEECH, "response_format": response_format}
+        answer = server.local().post("/v1/audio/speech", json=asked, buffered=True)
     assert (answer.status_code, answer.content_type) == (200, media_type), answer.text
     seconds, decoded_rate = decode(answer.data)
     assert decoded_rate == rate
@@ -123,7 +127,7 @@ def test_the_first_utterance_is_sent_before_the_second_is_spoken(server: Server,
 
 def test_the_same_again_is_answered_without_anybody_speaking(server: Server, tmp_path: Any) -> None:
     with speaking(server.office, tmp_path):
-        first = server.local().post("/v1/audio/speech", json=SPEECH)
+        first = server.local().post("/v1/audio/speech", json=SPEECH, buffered=True)
     again = server.local().post("/v1/audio/speech", json=SPEECH)
     assert again.data == first.data
 
@@ -166,7 +170,9 @@ def test_a_voice_that_does_not_speak_the_language_says_so(server: Server) -> Non
 
 def test_a_voice_may_be_given_as_openai_gives_custom_ones(server: Server, tmp_path: Any) -> None:
     with speaking(server.office, tmp_path):
-        answer = server.local().post("/v1/audio/speech", json={**SPEECH, "voice": {"id": "stub"}})
+        answer = server.local().post(
+            "/v1/audio/speech", json={**SPEECH, "voice": {"id": "stub"}}, buffered=True
+        )
     assert answer.status_code == 200
 
 
@@ -200,7 +206,7 @@ def test_a_client_that_goes_away_cancels_the_job(server: Server, tmp_path: Any) 
 
 def test_a_lost_take_is_made_again(server: Server, tmp_path: Any) -> None:
     with speaking(server.office, tmp_path):
-        first = server.local().post("/v1/audio/speech", json=SPEECH)
+        first = server.local().post("/v1/audio/speech", json=SPEECH, buffered=True)
         for head in list(server.office.objects.list(f"t/{LOCAL_TENANT}/renders")):
             server.office.objects.delete(head.key)
         for _ in range(2):  # two takes, in two renders
@@ -226,8 +232,8 @@ def test_characters_count_and_takes_are_each_tenants_own(everywhere: Server, tmp
     anna: Client = everywhere.as_tenant("anna")
     ben: Client = everywhere.as_tenant("ben")
     with speaking(everywhere.office, tmp_path):
-        assert anna.post("/v1/audio/speech", json=SPEECH).status_code == 200
-        assert ben.post("/v1/audio/speech", json=SPEECH).status_code == 200
+        for client in (anna, ben):
+            assert client.post("/v1/audio/speech", json=SPEECH, buffered=True).status_code == 200
     (job,) = everywhere.ledger.jobs.page(everywhere.tenants["anna"])
     assert ben.get(f"/v1/jobs/{job.id}").status_code == 404
     scripts = everywhere.ledger.jobs.chapters(everywhere.tenants["anna"], job.id)
