@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Self
 from urllib.error import HTTPError
@@ -199,7 +200,7 @@ class Rig:
         """Status, body and Retry-After of a submission over HTTP.
 
         Raises:
-            OSError: the server cannot be reached.
+            OSError: the server cannot be reached, or its answer broke off.
         """
         asked = {"text": text, "voice": VOICE, "title": "Chaos", "formats": ["flac"], "profile": "none"}
         request = Request(
@@ -213,6 +214,8 @@ class Rig:
         except HTTPError as error:
             with error:
                 return error.code, json.load(error), error.headers.get("Retry-After")
+        except HTTPException as error:  # killed in the middle of an answer
+            raise ConnectionError("the answer broke off") from error
 
     def now(self) -> float:
         """The ledger's clock."""
