@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response
@@ -16,9 +16,9 @@ from api.auth import needs, principal
 from api.errors import invalid, pointer
 from api.office import the_office
 from api.shapes import JobShape
+from api.sources import source_of, store_source
 from api.uploads import Asked, read_narration
-from jobs.ledger.values import Stored
-from jobs.specs import Narration, NarrationSpec, Source
+from jobs.specs import Narration, NarrationSpec
 from jobs.states import JobKind
 from models_store.consent import ConsentError
 from models_store.manifest import ManifestError
@@ -27,9 +27,6 @@ from models_store.shelf import UnknownVoiceError
 
 log = logging.getLogger(__name__)
 blueprint = APIBlueprint("narrations", __name__, tag="Narrations")
-
-MEDIA_TYPE: Final = "application/octet-stream"
-"""What a source is stored as: whatever the client says it is, nobody shall open it in a browser."""
 
 
 @blueprint.post("/v1/narrations")
@@ -53,10 +50,8 @@ def create_narration() -> Response:
 
 def _submit(asked: Asked, key: str | None, digest: str) -> Response:
     office, tenant_id = the_office(), principal().tenant_id
-    source = _store(asked, tenant_id)
-    spec = asked.spec.narrate(
-        Source(key=source.key, sha256=source.sha256, n_bytes=source.n_bytes, name=asked.name)
-    )
+    source = store_source("source", asked.name, asked.file)
+    spec = asked.spec.narrate(source_of(asked.name, asked.file))
     submitted = office.ledger.jobs.submit(
         tenant_id,
         JobKind.NARRATION,
@@ -70,13 +65,6 @@ def _submit(asked: Asked, key: str | None, digest: str) -> Response:
     )
     office.doorbell.ring(submitted.knocks)
     return _accepted(submitted.job_id, replayed=submitted.replayed)
-
-
-def _store(asked: Asked, tenant_id: str) -> Stored:
-    key = f"t/{tenant_id}/sources/{asked.file.sha256}"
-    asked.file.seek(0)
-    kept = the_office().objects.put(key, asked.file.file, media_type=MEDIA_TYPE)
-    return Stored("source", kept.key, kept.sha256, kept.n_bytes, MEDIA_TYPE, name=asked.name)
 
 
 def _accepted(job_id: str, *, replayed: bool) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
 
 from apiflask import APIBlueprint
 from flask import Response
@@ -13,10 +12,8 @@ from api.auth import needs, principal
 from api.errors import invalid, pointer
 from api.office import the_office
 from api.shapes import JobShape
+from api.sources import source_of, store_source
 from api.training_parts import AskedTraining, training_asked_for
-from api.uploads import HashedFile
-from jobs.ledger.values import ArtefactKind, Stored
-from jobs.specs import Source
 from jobs.states import JobKind
 from jobs.training import TrainingRequest, WordsError
 from models_store.adding import AddingError
@@ -25,9 +22,6 @@ from models_store.manifest import ManifestError
 
 log = logging.getLogger(__name__)
 blueprint = APIBlueprint("trainings", __name__, tag="Trainings")
-
-MEDIA_TYPE: Final = "application/octet-stream"
-"""What an upload is stored as: whatever the client says it is, nobody shall open it in a browser."""
 
 
 @blueprint.post("/v1/trainings")
@@ -52,37 +46,26 @@ def create_training() -> Response:
 
 def _submit(asked: AskedTraining, key: str | None, digest: str) -> Response:
     office, tenant_id = the_office(), principal().tenant_id
-    sources = tuple(_source(name, file) for name, file in asked.recordings)
-    listed = None if asked.listed is None else _source(*asked.listed)
+    sources = tuple(source_of(name, file) for name, file in asked.recordings)
+    listed = None if asked.listed is None else source_of(*asked.listed)
     try:
         spec = asked.spec.train(sources, listed)
     except WordsError as error:
         raise invalid([{"pointer": pointer(*error.place), "detail": error.reason}]) from error
-    recordings = [_store("recording", name, file) for name, file in asked.recordings]
+    recordings = [store_source("recording", name, file) for name, file in asked.recordings]
     submitted = office.ledger.jobs.submit(
         tenant_id,
         JobKind.TRAINING,
         spec.model_dump(mode="json"),
         title=spec.title or spec.name,
         priority=spec.priority,
-        source=None if asked.listed is None else _store("source", *asked.listed),
+        source=None if asked.listed is None else store_source("source", *asked.listed),
         recordings=recordings,
         idempotency_key=key,
         request_digest=digest,
     )
     office.doorbell.ring(submitted.knocks)
     return _accepted(submitted.job_id, replayed=submitted.replayed)
-
-
-def _source(name: str, file: HashedFile) -> Source:
-    key = f"t/{principal().tenant_id}/sources/{file.sha256}"
-    return Source(key=key, sha256=file.sha256, n_bytes=file.n_bytes, name=name)
-
-
-def _store(kind: ArtefactKind, name: str, file: HashedFile) -> Stored:
-    file.seek(0)
-    kept = the_office().objects.put(_source(name, file).key, file.file, media_type=MEDIA_TYPE)
-    return Stored(kind, kept.key, kept.sha256, kept.n_bytes, MEDIA_TYPE, name=name)
 
 
 def _accepted(job_id: str, *, replayed: bool) -> Response:
