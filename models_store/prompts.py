@@ -7,20 +7,16 @@ of every book. So it is measured here, once, before it is anybody's voice.
 from __future__ import annotations
 
 import hashlib
-import io
-import wave
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import numpy as np
 
 from models_store.hearing import HearingError, Sound, hear
 from models_store.manifest import ManifestPrompt
 from models_store.transcripts import check_language, check_transcript
 from speech.errors import VoiceError
 from speech.levels import measure_levels
-from speech.units import SAMPLE_RATE
+from speech.wav import wav_bytes
 
 LEAST_SECONDS: Final = 3.0
 MOST_SECONDS: Final = 10.0
@@ -94,7 +90,7 @@ def prepare_prompt(path: Path, *, transcript: str | None, language: str, folder:
     at_rest = heard.at_rest()
     level_dbfs, snr_db = _check_levels(at_rest, place=place)
     text = "" if transcript is None else check_transcript(transcript, tag, seconds, place=place)
-    content = _wav(at_rest)
+    content = wav_bytes(at_rest)
     target = folder / f"prompt-{hashlib.sha256(content).hexdigest()[:12]}.wav"
     folder.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
@@ -123,13 +119,3 @@ def _check_levels(sound: Sound, *, place: str) -> tuple[float, float]:
             f"at least {LEAST_SNR_DB:g} dB"
         )
     return levels.level_dbfs, levels.snr_db
-
-
-def _wav(sound: Sound) -> bytes:
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(np.clip(np.rint(sound * 2.0**15), -(2**15), 2**15 - 1).astype("<i2").tobytes())
-    return out.getvalue()

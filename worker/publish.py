@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 
 from jobs.ledger.training_values import Energy
@@ -36,6 +33,7 @@ from speech.training.evaluate import Embed, Likeness, compare
 from speech.training.plots import can_plot, plot_likeness, plot_losses
 from speech.units import SAMPLE_RATE
 from speech.voice import PromptFile, Request, Samples, VoiceSource
+from speech.wav import wav_bytes
 from worker.schooling import Base, bring, find_base, keep, meter_of, note_energy, spec_of
 from worker.tagging import GENERATOR
 from worker.workshop import Workshop
@@ -111,7 +109,7 @@ def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
         }
         artefacts = [
             _keep_json(workshop, claim, evaluation),
-            keep(workshop, claim, _wav(takes[PROMPT]), "preview", "audio/wav", name=PREVIEW),
+            keep(workshop, claim, wav_bytes(takes[PROMPT]), "preview", "audio/wav", name=PREVIEW),
             *_draw(workshop, claim, folder, trained, {"voice": figures[0], "base": figures[1]}),
         ]
     note_energy(workshop, claim, meter)
@@ -236,14 +234,3 @@ def _draw(
 def _keep_json(workshop: Workshop, claim: Claim, content: dict[str, Any]) -> Stored:
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     return keep(workshop, claim, text.encode(), "evaluation", "application/json", name=EVALUATION)
-
-
-def _wav(sound: Samples) -> bytes:
-    """Mono, 16 bits, 32 kHz."""
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(np.clip(np.rint(sound * 2.0**15), -(2**15), 2**15 - 1).astype("<i2").tobytes())
-    return out.getvalue()
