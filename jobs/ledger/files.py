@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import fields
 from operator import attrgetter
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, Connection, delete, select
 
 from jobs.ledger.database import Database, Transaction, batched
-from jobs.ledger.values import FoundTake, Stored, TakeRange, storable
+from jobs.ledger.values import ArtefactView, FoundTake, Stored, TakeRange, storable
 from jobs.tables import Artefact, Take
 
 
@@ -40,6 +41,13 @@ def add_artefacts(
     )
     ids = _artefact_ids(tx, tenant_id, {file.key for file in files})
     return [ids[file.key] for file in files]
+
+
+def read_artefacts(tx: Connection, *conditions: ColumnElement[bool]) -> list[ArtefactView]:
+    """The stored files that meet these conditions, in the order they were made."""
+    columns = [getattr(Artefact, field.name) for field in fields(ArtefactView)]
+    rows = tx.execute(select(*columns).where(*conditions).order_by(Artefact.id))
+    return [ArtefactView(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public accessor
 
 
 def add_takes(tx: Transaction, database: Database, tenant_id: str, takes: Sequence[TakeRange]) -> None:

@@ -11,7 +11,7 @@ from jobs.clock import Clock
 from jobs.errors import IdempotencyMismatchError, JobMissingError, LimitReachedError, MoveRefusedError
 from jobs.ids import new_id
 from jobs.ledger.database import Database, Transaction
-from jobs.ledger.files import add_artefacts
+from jobs.ledger.files import add_artefacts, read_artefacts
 from jobs.ledger.moves import LET_GO, lock_job, move_job, move_steps, tell_webhook
 from jobs.ledger.speeches import write_speech
 from jobs.ledger.training_values import ChosenHours, Energy, TrainingProgress
@@ -284,21 +284,7 @@ class Jobs:
         if name is not None:
             conditions.append(Artefact.name == name)
         with self._database.read() as tx:
-            rows = tx.execute(
-                select(
-                    Artefact.name,
-                    Artefact.kind,
-                    Artefact.key,
-                    Artefact.sha256,
-                    Artefact.n_bytes,
-                    Artefact.media_type,
-                    Artefact.chapter_index,
-                    Artefact.created_at,
-                )
-                .where(*conditions)
-                .order_by(Artefact.id)
-            )
-            return [ArtefactView(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public accessor
+            return read_artefacts(tx, *conditions)
 
     def results(self, job_id: str, kind: StepKind) -> dict[int, dict[str, Any]]:
         """Chapter index -> what the job's succeeded steps of this kind told those after them."""

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, case, delete, insert, select, update
 
 from jobs.errors import LeaseLostError
 from jobs.ledger.database import Database, Transaction
-from jobs.ledger.files import add_artefacts
+from jobs.ledger.files import add_artefacts, read_artefacts
 from jobs.ledger.moves import LET_GO, lock_job, move_step
 from jobs.ledger.timetables import OFF_PEAK
 from jobs.ledger.training_values import ChosenHours, Energy, EnergySource, TrainingProgress
@@ -200,22 +200,8 @@ class Trainings:
     def latest_checkpoint(self, claim: Claim, name: str = "") -> ArtefactView | None:
         """The last checkpoint of this name; None if there is none yet."""
         with self._database.read() as tx:
-            row = tx.execute(
-                select(
-                    Artefact.name,
-                    Artefact.kind,
-                    Artefact.key,
-                    Artefact.sha256,
-                    Artefact.n_bytes,
-                    Artefact.media_type,
-                    Artefact.chapter_index,
-                    Artefact.created_at,
-                )
-                .where(*_checkpoints(claim), Artefact.name == name)
-                .order_by(Artefact.id.desc())
-                .limit(1)
-            ).first()
-            return None if row is None else ArtefactView(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public accessor
+            found = read_artefacts(tx, *_checkpoints(claim), Artefact.name == name)
+            return found[-1] if found else None
 
     def drop_checkpoints(self, claim: Claim) -> tuple[str, ...]:
         """Forgets all of the job's checkpoints, once it is published; returns the keys of their objects."""
