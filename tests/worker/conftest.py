@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from jobs.migrate import upgrade
 from jobs.settings import Settings
 from jobs.specs import NarrationRequest, Source
 from jobs.states import JobKind
+from worker.lease import Watch
 from worker.workshop import Workshop, open_workshop
 
 Submit = Callable[..., str]
@@ -39,6 +43,19 @@ def workshop(settings: Settings) -> Iterator[Workshop]:
     opened.watch.stop()
     opened.voices.close()
     opened.ledger.close()
+    assert left == [], "work ended with claims under watch"
+
+
+@contextmanager
+def hastened(workshop: Workshop, look_seconds: float) -> Iterator[Workshop]:
+    """The same workshop, where time flies: so many seconds whenever somebody looks at the watch's clock."""
+    looks = count()
+    watch = Watch(workshop.ledger, workshop.settings, clock=lambda: next(looks) * look_seconds)
+    yield replace(workshop, watch=watch)
+    left = watch.in_hand()
+    for claim in left:
+        watch.drop(claim)
+    watch.stop()
     assert left == [], "work ended with claims under watch"
 
 

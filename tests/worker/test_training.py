@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +20,8 @@ from speech.gpt_sovits.files import ADAPTERS, DECODER, SEMANTIC
 from speech.text.utterance import Span, Utterance
 from speech.voice import Request
 from tests.speech.training.spoken import Sound, clipped, music, noise, speech
+from tests.worker.conftest import hastened
 from tests.worker.learning import TEXTS, drain, put_base, recordings, sent, submit
-from worker.lease import Watch
 from worker.workshop import Workshop
 
 A_LOOK = 10.0
@@ -167,15 +165,8 @@ def test_a_list_says_what_is_said_and_is_checked(workshop: Workshop, tmp_path: P
 
 @pytest.fixture
 def hasty(workshop: Workshop) -> Iterator[Workshop]:
-    """The same workshop, where time flies."""
-    looks = count()
-    watch = Watch(workshop.ledger, workshop.settings, clock=lambda: next(looks) * A_LOOK)
-    yield replace(workshop, watch=watch)
-    left = watch.in_hand()
-    for claim in left:
-        watch.drop(claim)
-    watch.stop()
-    assert left == [], "work ended with claims under watch"
+    with hastened(workshop, A_LOOK) as fast:
+        yield fast
 
 
 def test_a_window_that_closes_changes_no_weight(hasty: Workshop, tmp_path: Path) -> None:

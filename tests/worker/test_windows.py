@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from itertools import count
 from typing import Any
 
 import pytest
@@ -15,9 +13,8 @@ from jobs.ledger.values import EventView
 from jobs.settings import Settings
 from jobs.states import JobState, StepKind
 from jobs.tables import Step
-from tests.worker.conftest import Submit
+from tests.worker.conftest import Submit, hastened
 from worker.drain import Drain
-from worker.lease import Watch
 from worker.sweep import sweep
 from worker.workshop import Workshop
 
@@ -33,15 +30,8 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def hasty(workshop: Workshop) -> Iterator[Workshop]:
-    """The same workshop, where time flies."""
-    looks = count()
-    watch = Watch(workshop.ledger, workshop.settings, clock=lambda: next(looks) * A_LOOK)
-    yield replace(workshop, watch=watch)
-    left = watch.in_hand()
-    for claim in left:
-        watch.drop(claim)
-    watch.stop()
-    assert left == [], "work ended with claims under watch"
+    with hastened(workshop, A_LOOK) as fast:
+        yield fast
 
 
 def drain(workshop: Workshop, *kinds: StepKind) -> None:
