@@ -20,7 +20,7 @@ class CorpusRecipe:
 
     n_own: int = 350
     """Sentences of our own."""
-    n_read: int = 1250
+    n_read: int = 4650
     """Sentences of the books that are given, evenly from all of them; fewer where they have fewer."""
     plain_share: float = 0.6
     """Sentences that flite's narrators read as they are; the others are read by changed narrators."""
@@ -35,9 +35,20 @@ class CorpusRecipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRecipe:
+    """Stage 3."""
+
+    n_codes: int = 512
+    n_points: int = 120_000
+    """Tokens the codebook is learnt from, drawn from all; all where there are fewer."""
+    n_rounds: int = 25
+    seed: int = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """All stages."""
 
     corpus: CorpusRecipe = field(default_factory=CorpusRecipe)
     content: ContentConfig = field(default_factory=lambda: ContentConfig(n_classes=len(PHONES)))
-    content_options: ContentOptions = field(default_factory=ContentOptions)
+    content_options: ContentOptions = field(default_factory=lambda: ContentOptions(epochs=10))
