@@ -11,6 +11,10 @@ class JobKind(enum.StrEnum):
 
     NARRATION = "narration"
     TRAINING = "training"
+    EXPORT = "export"
+    """A voice's weights as the pair of files that GPT-SoVITS itself loads."""
+    PULL = "pull"
+    """Published weights, onto the shelf for everybody."""
 
 
 class StepKind(enum.StrEnum):
@@ -23,6 +27,8 @@ class StepKind(enum.StrEnum):
     PREPARE = "prepare"
     TRAIN = "train"
     PUBLISH = "publish"
+    EXPORT = "export"
+    PULL = "pull"
 
 
 class JobState(enum.StrEnum):

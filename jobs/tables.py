@@ -111,6 +111,8 @@ class Job(Base):
     """What the job has used, as `Energy`; null while nothing was measured."""
     hours: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """The hours chosen for it, as `ChosenHours`; null if none were."""
+    pull: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """How far a pull is, as `PullProgress`; null before it has begun, and of other jobs."""
     __table_args__ = (
         _one_of("kind", JobKind),
         _one_of("state", JobState),
