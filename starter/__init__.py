@@ -8,6 +8,7 @@
     texts         sentences of books that the user points to
     corpus        stage 1: sentences become shards of sound, phones and times
     content       stage 2: the content encoder learns the phones
+    tokens        stage 3: a codebook, and every sentence in its tokens
     measures      how right the content encoder is, phone by phone
 
 `python -m starter STAGE` runs a stage, `make starter` all there are. Each goes on where it was stopped, and

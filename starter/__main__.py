@@ -21,7 +21,7 @@ from starter.recipe import Recipe
 from starter.sentences import own_sentences
 from starter.texts import sentences_of
 
-STAGES: Final = ("corpus", "content", "all")
+STAGES: Final = ("corpus", "content", "tokens", "all")
 _TELL_SECONDS: Final = 10.0
 
 
@@ -54,6 +54,8 @@ def _run(stage: str, folder: Path, books: list[Path], n_threads: int, must_stop:
         corpus.make(n_threads=n_threads, must_stop=must_stop, report=_reporter("shard"))
     if stage in {"content", "all"} and not must_stop():
         _learn_content(recipe, corpus, folder / "content", must_stop)
+    if stage in {"tokens", "all"} and not must_stop():
+        _make_tokens(recipe, corpus, folder, must_stop)
 
 
 def _learn_content(recipe: Recipe, corpus: Corpus, folder: Path, must_stop: Callable[[], bool]) -> None:
@@ -70,6 +72,15 @@ def _learn_content(recipe: Recipe, corpus: Corpus, folder: Path, must_stop: Call
         measured = asdict(measure_backbone(folder, recipe.content, held_out))
         (folder / "measures.json").write_text(json.dumps(measured, indent=2), encoding="utf-8")
         _tell(f"frames right {measured['right']:.3f}, silence left out {measured['right_phones']:.3f}")
+
+
+def _make_tokens(recipe: Recipe, corpus: Corpus, folder: Path, must_stop: Callable[[], bool]) -> None:
+    from starter import tokens
+
+    content = folder / "content" / "content"
+    tokens.make(
+        recipe.tokens, corpus, content, folder / "tokens", must_stop=must_stop, report=_reporter("sentence")
+    )
 
 
 @contextmanager

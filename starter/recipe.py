@@ -52,3 +52,4 @@ class Recipe:
     corpus: CorpusRecipe = field(default_factory=CorpusRecipe)
     content: ContentConfig = field(default_factory=lambda: ContentConfig(n_classes=len(PHONES)))
     content_options: ContentOptions = field(default_factory=lambda: ContentOptions(epochs=10))
+    tokens: TokenRecipe = field(default_factory=TokenRecipe)
