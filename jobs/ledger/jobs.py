@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 
 from jobs.clock import Clock
-from jobs.errors import IdempotencyMismatchError, JobMissingError, LimitReachedError, MoveRefusedError
+from jobs.errors import IdempotencyMismatchError, JobMissingError, MoveRefusedError
 from jobs.ids import new_id
 from jobs.ledger.database import Database, Transaction
 from jobs.ledger.files import add_artefacts, read_artefacts
+from jobs.ledger.limits import Limits
 from jobs.ledger.moves import LET_GO, lock_job, move_job, move_steps, tell_webhook
 from jobs.ledger.speeches import write_speech
-from jobs.ledger.training_values import ChosenHours, Energy, TrainingProgress
 from jobs.ledger.trainings import write_training
 from jobs.ledger.values import (
     DELIVERED,
@@ -27,15 +27,12 @@ from jobs.ledger.values import (
     Submitted,
     storable,
 )
+from jobs.ledger.views import eta, job_columns, job_view
 from jobs.ledger.windows import Windows
 from jobs.messages import Knock
 from jobs.settings import Settings
-from jobs.states import JOB_ENDED, STEP_OPEN, JobKind, JobState, StepKind, StepState
-from jobs.tables import Artefact, Chapter, Event, IdempotencyKey, Job, Step, Tenant
-
-A_DAY: Final = 86_400.0
-PACE_SECONDS: Final = 60.0
-"""The pace behind an ETA is that of the last minute: it survives pauses, restarts and more workers."""
+from jobs.states import STEP_OPEN, JobKind, JobState, StepKind, StepState
+from jobs.tables import Artefact, Chapter, Event, IdempotencyKey, Job, Step
 
 
 class Jobs:
@@ -44,7 +41,7 @@ class Jobs:
     def __init__(self, database: Database, settings: Settings, windows: Windows) -> None:
         self._database = database
         self._clock: Clock = database.clock
-        self._settings = settings
+        self._limits = Limits(database.clock, settings)
         self._windows = windows
 
     # --- asking ---
@@ -86,7 +83,7 @@ class Jobs:
             LimitReachedError: a limit of the tenant is reached.
         """
         with self._database.write() as tx:
-            tenant = self._lock_tenant(tx, tenant_id)
+            tenant = self._limits.lock(tx, tenant_id)
             if idempotency_key is not None:
                 earlier = tx.execute(
                     select(IdempotencyKey.job_id, IdempotencyKey.request_digest).where(
@@ -98,7 +95,7 @@ class Jobs:
                         raise IdempotencyMismatchError
                     return Submitted(earlier.job_id, replayed=True, knocks=())
             files = [*recordings] if source is None else [source, *recordings]
-            self._check_limits(tx, tenant, n_characters, files)
+            self._limits.check(tx, tenant, n_characters, files)
             job_id = new_id()
             now = self._clock.now()
             tx.execute(
@@ -163,64 +160,12 @@ class Jobs:
             LimitReachedError: it is longer than that.
         """
         with self._database.write() as tx:
-            self._check_characters(tx, self._lock_tenant(tx, tenant_id), n_characters, besides=job_id)
+            self._limits.check_characters(tx, self._limits.lock(tx, tenant_id), n_characters, besides=job_id)
             # counted here, under the tenant's lock: two books planned at once shall not both fit
             tx.execute(
                 update(Job)
                 .where(Job.id == job_id, Job.tenant_id == tenant_id, Job.n_characters != n_characters)
                 .values(n_characters=n_characters, version=Job.version + 1)
-            )
-
-    def _lock_tenant(self, tx: Transaction, tenant_id: str) -> Any:
-        return tx.execute(
-            select(Tenant.id, Tenant.max_open_jobs, Tenant.max_characters_a_day, Tenant.max_stored_bytes)
-            .where(Tenant.id == tenant_id)
-            .with_for_update(key_share=True)
-        ).one()
-
-    def _check_limits(self, tx: Transaction, tenant: Any, n_characters: int, files: Sequence[Stored]) -> None:
-        most_jobs = _limit(tenant.max_open_jobs, self._settings.max_open_jobs)
-        if most_jobs is not None:
-            n_open = tx.execute(
-                select(func.count())
-                .select_from(Job)
-                .where(Job.tenant_id == tenant.id, Job.state.in_(sorted(set(JobState) - JOB_ENDED)))
-            ).scalar_one()
-            if n_open >= most_jobs:
-                raise LimitReachedError(
-                    "open_jobs", f"{n_open} jobs are open; the limit is {most_jobs}", retry_after_seconds=60
-                )
-        most_bytes = _limit(tenant.max_stored_bytes, self._settings.max_stored_bytes)
-        if most_bytes is not None:
-            stored = tx.execute(
-                select(func.coalesce(func.sum(Artefact.n_bytes), 0)).where(Artefact.tenant_id == tenant.id)
-            ).scalar_one()
-            new = {file.key: file.n_bytes for file in files if not _has_artefact(tx, tenant.id, file.key)}
-            n_bytes = sum(new.values())
-            if stored + n_bytes > most_bytes:
-                raise LimitReachedError(
-                    "stored_bytes",
-                    f"{stored:,} bytes are stored and {n_bytes:,} asked; the limit is {most_bytes:,}",
-                )
-        self._check_characters(tx, tenant, n_characters)
-
-    def _check_characters(
-        self, tx: Transaction, tenant: Any, n_characters: int, besides: str | None = None
-    ) -> None:
-        most = _limit(tenant.max_characters_a_day, self._settings.max_characters_a_day)
-        if most is None:
-            return
-        today = select(func.coalesce(func.sum(Job.n_characters), 0)).where(
-            Job.tenant_id == tenant.id, Job.created_at > self._clock.now() - A_DAY
-        )
-        if besides is not None:
-            today = today.where(Job.id != besides)
-        used = tx.execute(today).scalar_one()
-        if used + n_characters > most or used >= most:
-            raise LimitReachedError(
-                "characters_a_day",
-                f"{used:,} characters in the last 24 hours and {n_characters:,} asked; the limit is {most:,}",
-                retry_after_seconds=3600,
             )
 
     # --- reading ---
@@ -232,10 +177,10 @@ class Jobs:
             JobMissingError: this tenant has no such job.
         """
         with self._database.read() as tx:
-            row = tx.execute(_job_columns(Job.id == job_id, Job.tenant_id == tenant_id)).first()
+            row = tx.execute(job_columns(Job.id == job_id, Job.tenant_id == tenant_id)).first()
             if row is None:
                 raise JobMissingError(f"no job {job_id}")
-            return _job_view(row, self._eta(tx, row), self._windows.goes_on_at(tx, row))
+            return job_view(row, eta(tx, self._clock, self._windows, row), self._windows.goes_on_at(tx, row))
 
     def page(
         self, tenant_id: str, *, states: Sequence[JobState] = (), before: str | None = None, most: int = 50
@@ -247,8 +192,8 @@ class Jobs:
         if before is not None:
             conditions.append(Job.id < before)
         with self._database.read() as tx:
-            rows = tx.execute(_job_columns(*conditions).order_by(Job.id.desc()).limit(most))
-            return [_job_view(row) for row in rows]
+            rows = tx.execute(job_columns(*conditions).order_by(Job.id.desc()).limit(most))
+            return [job_view(row) for row in rows]
 
     def chapters(self, tenant_id: str, job_id: str) -> list[ChapterView]:
         """The job's chapters in order; empty until it is planned."""
@@ -319,33 +264,6 @@ class Jobs:
                 .limit(most)
             )
             return [EventView(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public accessor
-
-    def _eta(self, tx: Connection, job: Any) -> float | None:
-        if job.kind == JobKind.TRAINING:
-            return self._training_eta(tx, job)
-        n_left = job.n_utterances - job.n_utterances_done
-        if job.state != JobState.RUNNING or job.n_utterances_done == 0 or n_left <= 0:
-            return None
-        now = self._clock.read(tx)
-        window = min(PACE_SECONDS, now - job.started_at)
-        n_lately = tx.execute(
-            select(func.coalesce(func.sum(Step.n_utterances), 0)).where(
-                Step.job_id == job.id,
-                Step.state == StepState.SUCCEEDED,
-                Step.kind == StepKind.SYNTHESIZE,
-                Step.ended_at > now - PACE_SECONDS,
-            )
-        ).scalar_one()
-        if not n_lately or window <= 0:
-            return None
-        return self._windows.stretch(job, now, n_left * window / n_lately)
-
-    def _training_eta(self, tx: Connection, job: Any) -> float | None:
-        progress = TrainingProgress.of(job.training)
-        if job.state != JobState.RUNNING or progress is None or not progress.updates_per_second:
-            return None
-        seconds = (progress.updates - progress.updates_done) / progress.updates_per_second
-        return self._windows.stretch(job, self._clock.read(tx), seconds)
 
     # --- steering ---
 
@@ -439,47 +357,3 @@ class Jobs:
             .distinct()
         )
         return [Knock(row.kind, row.weights_digest) for row in rows]
-
-
-def _limit(of_tenant: int | None, of_all: int | None) -> int | None:
-    return of_all if of_tenant is None else of_tenant
-
-
-def _has_artefact(tx: Transaction, tenant_id: str, key: str) -> bool:
-    """Whether the file is stored, and so counted, already: the same upload has the same key."""
-    same = select(Artefact.id).where(Artefact.tenant_id == tenant_id, Artefact.key == key)
-    return tx.execute(same).first() is not None
-
-
-def _job_columns(*conditions: ColumnElement[bool]) -> Any:
-    return select(
-        Job.id,
-        Job.tenant_id,
-        Job.kind,
-        Job.state,
-        Job.spec,
-        Job.title,
-        Job.priority,
-        Job.version,
-        Job.n_characters,
-        Job.n_utterances,
-        Job.n_utterances_done,
-        Job.audio_seconds,
-        Job.training,
-        Job.energy,
-        Job.hours,
-        Job.error,
-        Job.created_at,
-        Job.started_at,
-        Job.ended_at,
-    ).where(*conditions)
-
-
-def _job_view(row: Any, eta_seconds: float | None = None, goes_on_at: float | None = None) -> JobView:
-    fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public accessor
-    fields["kind"] = JobKind(fields["kind"])
-    fields["state"] = JobState(fields["state"])
-    fields["training"] = TrainingProgress.of(fields["training"])
-    fields["energy"] = Energy.of(fields["energy"])
-    fields["hours"] = ChosenHours.of(fields["hours"])
-    return JobView(**fields, eta_seconds=eta_seconds, goes_on_at=goes_on_at)
