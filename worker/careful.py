@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 
 from jobs.errors import LeaseLostError
-from jobs.ledger.steps import CRASHES_ALONE
+from jobs.ledger.lapses import CRASHES_ALONE
 from jobs.ledger.values import Claim, StepError
 from speech.errors import BadTakeError, UnreadableTextError
 from speech.voice import Take, Voice

@@ -11,16 +11,17 @@ from types import MappingProxyType
 from typing import Final
 
 from jobs.errors import LeaseLostError
-from jobs.ledger.steps import ALL_BUT_URGENT, ALL_PRIORITIES, ONLY_URGENT
-from jobs.ledger.values import Claim
+from jobs.ledger.values import ALL_BUT_URGENT, ALL_PRIORITIES, ONLY_URGENT, Claim
 from jobs.messages import Knock
 from jobs.objects import ObjectsUnavailableError
 from jobs.states import StepKind
 from models_store.ahead import VoiceAhead
+from models_store.manifest import VoiceManifest
 from speech.voice import Voice
 from worker.about import about_step
 from worker.bind import bind
 from worker.careful import synthesize_carefully
+from worker.company import Company
 from worker.errors import FAULTS_OF_INPUT, StoppingError, describe
 from worker.master import master
 from worker.plan import plan
@@ -58,6 +59,7 @@ class Drain:
         self._kinds = tuple(kinds)
         self._voice: Voice | None = None
         self._voice_name = ""
+        self._manifest: VoiceManifest | None = None
         self._held = ExitStack()
         """Keeps the voice in the cache while it is spoken with."""
         self._ahead = VoiceAhead(workshop.voices)
@@ -153,23 +155,27 @@ class Drain:
                     synthesize_carefully(self._workshop, voice, first)
                 return
             self._look_ahead()
+            self._synthesize(voice, claims)
+            return
+        with about_step(first):
+            self._do_one(first)
+
+    def _synthesize(self, voice: Voice, claims: list[Claim]) -> None:
+        assert self._manifest is not None, "whose voice is at hand"
+        with Company(self._workshop, voice, self._manifest, self._voice_name) as company:
             synthesis = Synthesis(
                 self._workshop,
-                voice,
-                self._voice_name,
-                self._claim_same(first),
+                company,
+                self._claim_same(claims[0]),
                 self._claim_urgent,
                 Meter(self._purse),
             )
             synthesis.run(claims)
-            if synthesis.others:
-                self._waiting.append(synthesis.others)
-            for before in (synthesis.rest, synthesis.detour):
-                if before:
-                    self._waiting.appendleft(before)
-            return
-        with about_step(first):
-            self._do_one(first)
+        if synthesis.others:
+            self._waiting.append(synthesis.others)
+        for before in (synthesis.rest, synthesis.detour):
+            if before:
+                self._waiting.appendleft(before)
 
     def _do_one(self, claim: Claim) -> None:
         began = time.monotonic()
@@ -218,7 +224,7 @@ class Drain:
         self._ahead.make_way(manifest)
         shelf.require_consent(manifest)  # it may have been taken back since the voice was loaded
         self._voice = self._held.enter_context(self._workshop.voices.use(shelf, manifest))
-        self._voice_name = name
+        self._voice_name, self._manifest = name, manifest
         if claim.is_urgent:
             self._purse.spend(2 * (time.monotonic() - began))  # there and back
         return self._voice

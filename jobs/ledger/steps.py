@@ -7,39 +7,31 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, case, select, tuple_, update
 
-from jobs.clock import Clock
 from jobs.errors import LeaseLostError
 from jobs.ledger.claims import LONGEST_WAIT_SECONDS, Ahead, Line, Wish
 from jobs.ledger.counts import Counts
 from jobs.ledger.database import Database, Transaction
 from jobs.ledger.files import add_artefacts, add_takes
+from jobs.ledger.lapses import RETRIED, Lapses
 from jobs.ledger.mends import write_mend
 from jobs.ledger.moves import LET_GO, fail_step, lock_job, move_step, release_next, settle_job
 from jobs.ledger.plans import write_plan
-from jobs.ledger.values import URGENT, Claim, FoundTake, PlannedChapter, StepError, Stored, TakeRange
+from jobs.ledger.progress import count_progress
+from jobs.ledger.values import ALL_PRIORITIES, Claim, FoundTake, PlannedChapter, StepError, Stored, TakeRange
 from jobs.ledger.windows import Windows
-from jobs.messages import DELIVER, Knock
+from jobs.messages import Knock
 from jobs.states import StepKind, StepState
-from jobs.tables import Chapter, Delivery, Job, Step
-
-CRASHES_ALONE: Final = 2
-"""An utterance that was in hand at so many crashes of careful claims, after the first, is not tried again."""
+from jobs.tables import Job, Step
 
 AFTER_PREPARE: Final = {StepKind.PREPARE: StepKind.TRAIN, StepKind.TRAIN: StepKind.PUBLISH}
 """What comes next in a training."""
 
-EXPIRED: Final = "leases_expired"
-RETRIED: Final = "units_retried"
 FENCED: Final = "fenced_writes"
-"""What is counted: leases that ran out, steps that went back into line, results that came too late."""
-
-ALL_PRIORITIES: Final = (-1_000, 1_000)
-ALL_BUT_URGENT: Final = (-1_000, URGENT - 1)
-ONLY_URGENT: Final = (URGENT, 1_000)
+"""What is counted: results that came too late."""
 
 
-class Steps:
-    """The steps of all jobs, as workers see them."""
+class Steps(Lapses):
+    """The steps of all jobs, as workers see them; taking back those of lost workers is in `Lapses`."""
 
     def __init__(
         self,
@@ -50,13 +42,9 @@ class Steps:
         max_attempts: int = 3,
         max_losses: int = 10,
     ) -> None:
-        self._database = database
+        super().__init__(database, counts, Line(database), max_losses=max_losses)
         self._windows = windows
-        self._counts = counts
-        self._clock: Clock = database.clock
         self._max_attempts = max_attempts
-        self._max_losses = max_losses
-        self._line = Line(database)
 
     # --- taking and keeping ---
 
@@ -210,7 +198,7 @@ class Steps:
                 return []
             add_artefacts(tx, self._database, claim.tenant_id, claim.job_id, artefacts)
             add_takes(tx, self._database, claim.tenant_id, takes)
-            self._count_progress(tx, claim, audio_seconds)
+            count_progress(tx, claim, audio_seconds)
             place = self._place_of_next(tx, claim)
             knocks = release_next(tx, self._clock, succeeded.releases_id, **place)
             return knocks or settle_job(tx, self._clock, claim.job_id)
@@ -245,36 +233,6 @@ class Steps:
             if state != StepState.SUCCEEDED:
                 raise self._fenced()
         return moved
-
-    def _count_progress(self, tx: Transaction, claim: Claim, audio_seconds: float | None) -> None:
-        if claim.chapter_index is None:
-            return
-        chapter = (Chapter.job_id == claim.job_id) & (Chapter.index == claim.chapter_index)
-        of_job: dict[str, Any] = {"version": Job.version + 1}
-        if claim.kind == StepKind.SYNTHESIZE:
-            n_done, seconds = claim.n_utterances or 0, audio_seconds or 0.0
-            tx.execute(
-                update(Chapter)
-                .where(chapter)
-                .values(
-                    n_utterances_done=Chapter.n_utterances_done + n_done,
-                    audio_seconds=Chapter.audio_seconds + seconds,
-                )
-            )
-            of_job |= {
-                "n_utterances_done": Job.n_utterances_done + n_done,
-                "audio_seconds": Job.audio_seconds + seconds,
-            }
-        elif claim.kind == StepKind.MASTER and audio_seconds is not None:
-            tx.execute(update(Chapter).where(chapter).values(audio_seconds=audio_seconds))
-            tx.add_event(
-                tenant_id=claim.tenant_id,
-                job_id=claim.job_id,
-                kind="chapter.done",
-                step_id=claim.step_id,
-                detail={"chapter": claim.chapter_index, "audio_seconds": audio_seconds},
-            )
-        tx.execute(update(Job).where(Job.id == claim.job_id).values(**of_job))
 
     def fail(
         self, claim: Claim, error: StepError, *, retry: bool = False, wait_seconds: float = 0.0
@@ -385,92 +343,6 @@ class Steps:
             return False
         self._counts.note(RETRIED, reason)
         return True
-
-    # --- repairing ---
-
-    def owners(self, prefix: str) -> list[str]:
-        """The owners of current leases whose name starts with `prefix` (a machine's name)."""
-        with self._database.read() as tx:
-            mine = select(Step.owner).where(
-                Step.state == StepState.LEASED, Step.owner.startswith(prefix, autoescape=True)
-            )
-            return [owner for owner in tx.execute(mine.distinct()).scalars() if owner is not None]
-
-    def lapse(self, *, owner: str | None = None) -> list[Knock]:
-        """Takes back the steps whose lease has ended, or all of an `owner` known to be dead.
-
-        A step whose workers vanish again and again fails as a crash in the end. One that had a suspect in
-        hand goes on without that utterance's company until the suspect is proven, which takes far fewer.
-        Returns the knocks now due.
-        """
-        ended = Step.lease_until < self._clock.now() if owner is None else Step.owner == owner
-        lapsed = (Step.state == StepState.LEASED) & ended
-        with self._database.read() as tx:
-            rows = tx.execute(select(Step.id, Step.job_id).where(lapsed).order_by(Step.id)).all()
-        knocks: list[Knock] = []
-        for (
-            row
-        ) in rows:  # one short transaction each: a job is locked before its step, and no two jobs at once
-            with self._database.write() as tx:
-                lock_job(tx, row.job_id)
-                now_due = self._lapse(tx, row.id, lapsed)
-            if now_due is not None:
-                self._counts.note(EXPIRED)
-                knocks += now_due
-        return knocks
-
-    def _lapse(self, tx: Transaction, step_id: int, lapsed: ColumnElement[bool]) -> list[Knock] | None:
-        step = tx.execute(
-            select(
-                Step.id,
-                Step.kind,
-                Step.epoch,
-                Step.attempt,
-                Step.chapter_index,
-                Step.in_hand,
-                Step.suspects,
-                Step.weights_digest,
-            )
-            .where(Step.id == step_id, lapsed)
-            .with_for_update(key_share=True)
-        ).first()
-        if step is None:
-            return None  # renewed, finished or given back since
-        if step.in_hand is None:
-            is_hopeless = step.attempt >= self._max_losses
-        else:  # a worker passes a proven suspect over; one that does not shall not crash for ever
-            is_hopeless = step.suspects.get(str(step.in_hand), 0) >= CRASHES_ALONE
-        if is_hopeless:
-            what = f"this {step.kind} step" if step.in_hand is None else f"utterance {step.in_hand}"
-            error = StepError(
-                "crash",
-                f"the worker was lost {step.attempt} times during {what}",
-                chapter_index=step.chapter_index,
-                utterance_index=step.in_hand,
-            )
-            return fail_step(tx, self._clock, step.id, error) or []
-        kept = {name: value for name, value in LET_GO.items() if name != "in_hand"}  # the suspect stays noted
-        move_step(
-            tx,
-            step.id,
-            StepState.LEASED,
-            StepState.READY,
-            detail={"reason": "lapsed", "in_hand": step.in_hand},
-            **kept,
-            ready_at=self._clock.now(),
-        )
-        self._counts.note(RETRIED, "lapsed")
-        return [Knock(step.kind, step.weights_digest)]
-
-    def due(self) -> list[Knock]:
-        """A knock for each kind that has steps due, and for due webhooks: repairs knocks that got lost."""
-        now = self._clock.now()
-        with self._database.read() as tx:
-            knocks = [Knock(kind) for kind in self._line.kinds_due(tx, ALL_PRIORITIES)]
-            waiting = select(Delivery.id).where(Delivery.state == "waiting", Delivery.not_before <= now)
-            if tx.execute(waiting.limit(1)).first() is not None:
-                knocks.append(Knock(DELIVER))
-            return knocks
 
 
 def _own(claim: Claim) -> tuple[ColumnElement[bool], ...]:

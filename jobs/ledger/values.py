@@ -38,6 +38,9 @@ DELIVERED: Final[tuple[ArtefactKind, ...]] = (
 
 URGENT: Final = 10
 """Priority from which a chunk belongs to a speech, which somebody waits for: no narration has it."""
+ALL_PRIORITIES: Final = (-1_000, 1_000)
+ALL_BUT_URGENT: Final = (-1_000, URGENT - 1)
+ONLY_URGENT: Final = (URGENT, 1_000)
 
 
 def storable(text: str) -> str:

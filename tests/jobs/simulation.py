@@ -28,7 +28,7 @@ from sqlalchemy import event
 from jobs.clock import SetClock
 from jobs.errors import JobMissingError, LeaseLostError, MoveRefusedError
 from jobs.ledger import Ledger
-from jobs.ledger.steps import CRASHES_ALONE
+from jobs.ledger.lapses import CRASHES_ALONE
 from jobs.ledger.values import Claim, StepError, TakeRange
 from jobs.migrate import upgrade
 from jobs.settings import Settings

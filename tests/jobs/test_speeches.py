@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.ledger import Ledger
-from jobs.ledger.steps import ALL_BUT_URGENT, ONLY_URGENT
-from jobs.ledger.values import PlannedChapter, StepError, Stored
+from jobs.ledger.values import ALL_BUT_URGENT, ONLY_URGENT, PlannedChapter, StepError, Stored
 from jobs.messages import Knock
 from jobs.states import JobKind, StepKind
 from tests.jobs import story
