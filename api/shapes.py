@@ -102,6 +102,8 @@ class JobError(BaseModel):
     chapter: int | None = None
     utterance: int | None = None
     errors: tuple[JobError, ...] = ()
+    others: tuple[JobError, ...] = ()
+    """What else went wrong in the same place: a line for each recording, or each utterance."""
 
 
 class TrainingShape(Shape):

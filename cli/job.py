@@ -238,7 +238,8 @@ def error_lines(view: JobView, chapters: list[ChapterView], *, most: int = MOST_
     if view.error is None:
         return []
     titles = {chapter.index: chapter.title for chapter in chapters}
-    lines = [_error_line(error, titles) for error in view.error.get("errors", [view.error])]
+    errors = view.error.get("errors", [view.error])
+    lines = [_error_line(each, titles) for error in errors for each in (error, *error.get("others", ()))]
     if len(lines) > most:
         more = f"and {count(len(lines) - most, 'error')} more: lectorium job show {view.id} --json"
         lines = [*lines[:most], more]

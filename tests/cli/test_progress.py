@@ -78,6 +78,16 @@ def test_each_error_is_one_line_with_its_chapter_and_place() -> None:
     ]
 
 
+def test_what_else_is_wrong_in_one_place_has_lines_of_its_own() -> None:
+    others = [{"code": "recording", "message": f"{name}.wav: too short"} for name in ("one", "two")]
+    error = {"code": "training", "message": "recordings: none of them can be learnt from", "others": others}
+    assert error_lines(view(error={**error, "errors": [error]}), []) == [
+        "recordings: none of them can be learnt from",
+        "one.wav: too short",
+        "two.wav: too short",
+    ]
+
+
 def test_hundreds_of_errors_are_counted_after_the_first_ones() -> None:
     errors = [{"code": "x", "message": f"fault {n}"} for n in range(50)]
     lines = error_lines(view(error={**errors[0], "errors": errors}), [], most=3)

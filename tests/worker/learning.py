@@ -11,6 +11,7 @@ from jobs.ledger.values import Stored
 from jobs.states import JobKind, StepKind
 from jobs.training import Recording, Source, TrainingSpec
 from models_store.manifest import ManifestFile, VoiceManifest, weights_digest
+from models_store.shelf import Shelf
 from tests.models_store.speaking import write_wav
 from tests.speech.gpt_sovits.toys import write_backbones, write_weights
 from tests.speech.training.bases import write_base
@@ -39,7 +40,12 @@ FAST: Mapping[str, Any] = {
 
 def put_base(workshop: Workshop, name: str = "base", *, with_posterior: bool = True) -> VoiceManifest:
     """A base voice that can be trained, or could but for its posterior, and its backbones."""
-    root = workshop.shelf.root
+    return put_on(workshop.shelf, name, with_posterior=with_posterior)
+
+
+def put_on(shelf: Shelf, name: str = "base", *, with_posterior: bool = True) -> VoiceManifest:
+    """Likewise, on any shelf."""
+    root = shelf.root
     folder = root.parent / name
     if with_posterior:
         write_base(folder)
@@ -58,7 +64,7 @@ def put_base(workshop: Workshop, name: str = "base", *, with_posterior: bool = T
         files=described,
         parameters={"device": "cpu", "n_lanes": 2, "threads": 1},
     )
-    return workshop.shelf.install(manifest, files)
+    return shelf.install(manifest, files)
 
 
 def sent(workshop: Workshop, folder: Path, sounds: Mapping[str, Sound | bytes]) -> tuple[Source, ...]:

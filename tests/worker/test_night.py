@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, update
 from werkzeug.datastructures import FileStorage, MultiDict
-from werkzeug.test import encode_multipart
+from werkzeug.test import TestResponse, encode_multipart
 
 import worker.train
 from api.app import create_app
@@ -25,7 +26,9 @@ from jobs.settings import Settings
 from jobs.states import JobState, StepKind
 from jobs.tables import Step
 from tests.models_store.speaking import write_wav
+from tests.speech.training.spoken import speech
 from tests.worker.learning import FAST, drain, put_base, recordings, sent, submit
+from tests.worker.spoiling import JAPANESE, REFUSED, spoilt
 from tests.worker.test_urgent import speak
 from worker.workshop import Workshop
 
@@ -62,6 +65,15 @@ def client(night: Workshop) -> Iterator[FlaskClient]:
     office.ledger.close()
 
 
+def ask(client: FlaskClient, spec: dict[str, Any], sounds: dict[str, bytes]) -> TestResponse:
+    """The answer to a training asked for with these files."""
+    parts = [("recordings", FileStorage(io.BytesIO(sound), name)) for name, sound in sounds.items()]
+    parts.append(("spec", FileStorage(io.BytesIO(json.dumps(spec).encode()), "spec.json")))
+    # encoded here: the client leaves open the file that it writes so much into
+    boundary, body = encode_multipart(MultiDict(parts))
+    return client.post("/v1/trainings", data=body, content_type=f"multipart/form-data; boundary={boundary}")
+
+
 def test_recordings_of_the_evening_are_a_voice_in_the_morning(
     night: Workshop, client: FlaskClient, clock: SetClock, tmp_path: Path
 ) -> None:
@@ -76,14 +88,9 @@ def test_recordings_of_the_evening_are_a_voice_in_the_morning(
         "options": dict(FAST),
         "words": [{"recording": name, "text": text} for name, text in texts.items()],
     }
-    parts: list[tuple[str, FileStorage]] = [
-        ("recordings", FileStorage(io.BytesIO(write_wav(tmp_path / name, sound).read_bytes()), name))
-        for name, sound in sounds.items()
-    ]
-    parts.append(("spec", FileStorage(io.BytesIO(json.dumps(spec).encode()), "spec.json")))
-    # encoded here: the client leaves open the file that it writes so much into
-    boundary, body = encode_multipart(MultiDict(parts))
-    answer = client.post("/v1/trainings", data=body, content_type=f"multipart/form-data; boundary={boundary}")
+    answer = ask(
+        client, spec, {n: write_wav(tmp_path / n, sound).read_bytes() for n, sound in sounds.items()}
+    )
     assert answer.status_code == 202, answer.text
     address = answer.headers["Location"]
 
@@ -124,6 +131,31 @@ def test_recordings_of_the_evening_are_a_voice_in_the_morning(
     ]
     assert len(leased) == 2
     assert all(event.at == clock.seconds for event in leased)
+
+
+def test_a_client_is_told_in_one_line_what_is_wrong_with_each_recording(
+    night: Workshop, client: FlaskClient, tmp_path: Path
+) -> None:
+    put_base(night)
+    sounds, texts = spoilt(speech(3.2, seed=9))
+    words = [{"recording": name, "text": text} for name, text in texts.items()]
+    words = [{**each, "language": "ja"} if each["recording"] == JAPANESE else each for each in words]
+    spec = {"name": "anna", "base": "base", "language": "en", "consent": "Anna agreed", "words": words}
+    files = {
+        name: sound if isinstance(sound, bytes) else write_wav(tmp_path / name, sound).read_bytes()
+        for name, sound in sounds.items()
+    }
+    answer = ask(client, spec, files)
+    assert answer.status_code == 202, answer.text
+    drain(night, StepKind.PREPARE)
+    job = client.get(answer.headers["Location"]).json
+    assert job["state"] == "failed"
+    assert job["error"]["message"] == "recordings: none of them can be learnt from"
+    lines = [other["message"] for other in job["error"]["others"]]
+    assert len(lines) == len(REFUSED) > 10
+    for line, (name, reason) in zip(lines, REFUSED.items(), strict=True):
+        assert line.startswith(f"{name}: {reason}")
+        assert "\n" not in line
 
 
 class Ticking(SetClock):

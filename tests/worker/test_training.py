@@ -19,9 +19,10 @@ from jobs.tables import Step
 from speech.gpt_sovits.files import ADAPTERS, DECODER, SEMANTIC
 from speech.text.utterance import Span, Utterance
 from speech.voice import Request
-from tests.speech.training.spoken import Sound, clipped, music, noise, speech
+from tests.speech.training.spoken import speech
 from tests.worker.conftest import hastened
 from tests.worker.learning import TEXTS, drain, put_base, recordings, sent, submit
+from tests.worker.spoiling import JAPANESE, REFUSED, spoilt
 from worker.workshop import Workshop
 
 A_LOOK = 10.0
@@ -76,57 +77,11 @@ def test_recordings_become_a_version_that_speaks(workshop: Workshop, tmp_path: P
     assert not list(workshop.objects.list(f"t/{LOCAL_TENANT}/jobs/{job_id}/checkpoint"))
 
 
-def spoilt() -> tuple[dict[str, Sound | bytes], dict[str, str]]:
-    """A recording of every kind that is refused, and what is said to be said in it."""
-    good = speech(3.2, seed=9)
-    sounds: dict[str, Sound | bytes] = {
-        "text.wav": b"This is no sound at all.",
-        "empty.wav": b"\0",
-        "short.wav": good[:16_000],
-        "long.wav": np.tile(good, 18),
-        "quiet.wav": good * 0.002,
-        "clipped.wav": clipped(good),
-        "hiss.wav": noise(3.0),
-        "song.wav": music(3.0),
-        "untold.wav": speech(3.2, seed=10),
-        "hasty.wav": speech(3.2, seed=11),
-        "slow.wav": speech(3.2, seed=12),
-        "russian.wav": speech(3.2, seed=13),
-        "tokyo.wav": speech(3.2, seed=14),
-    }
-    texts = dict.fromkeys(sounds, "He opened it and looked out into the rain.")
-    texts |= {
-        "hasty.wav": "This goes on and on and on. " * 12,
-        "slow.wav": "No.",
-        "russian.wav": "Привет, как дела?",
-    }
-    del texts["untold.wav"]
-    return sounds, texts
-
-
-REFUSED = {
-    "text.wav": "unreadable: ",
-    "empty.wav": "unreadable: ",
-    "short.wav": "too short: 0.50 s",
-    "long.wav": "too long: 58 s",
-    "quiet.wav": "silent: ",
-    "clipped.wav": "clipped: ",
-    "hiss.wav": "noise: ",
-    "song.wav": "music: ",
-    "untold.wav": "no transcript: ",
-    "hasty.wav": "transcript: ",
-    "slow.wav": "transcript: ",
-    "russian.wav": "transcript: ",
-    "tokyo.wav": "language: 'ja' is none of en, zh, which the base knows",
-    "again.wav": "twice: the same file as hiss.wav",
-}
-
-
 def test_bad_recordings_are_refused_in_one_line_each(workshop: Workshop, tmp_path: Path) -> None:
     put_base(workshop)
-    sounds, texts = spoilt()
+    sounds, texts = spoilt(speech(3.2, seed=9))
     sounds["again.wav"] = sounds["hiss.wav"]
-    job_id = submit(workshop, sent(workshop, tmp_path, sounds), texts, languages={"tokyo.wav": "ja"})
+    job_id = submit(workshop, sent(workshop, tmp_path, sounds), texts, languages={JAPANESE: "ja"})
     drain(workshop)
     job = workshop.ledger.jobs.get(LOCAL_TENANT, job_id)
     assert job.state == JobState.FAILED
@@ -134,9 +89,10 @@ def test_bad_recordings_are_refused_in_one_line_each(workshop: Workshop, tmp_pat
     assert job.error["code"] == "training"
     assert job.error["message"] == "recordings: none of them can be learnt from"
     lines = {other["message"].partition(":")[0]: other["message"] for other in job.error["others"]}
-    assert lines.keys() == REFUSED.keys()
+    refused = {**REFUSED, "again.wav": "twice: the same file as hiss.wav"}
+    assert lines.keys() == refused.keys()
     for name, line in lines.items():
-        assert line.startswith(f"{name}: {REFUSED[name]}"), line
+        assert line.startswith(f"{name}: {refused[name]}"), line
         assert "\n" not in line
         assert len(line) < 200
 
