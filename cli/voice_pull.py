@@ -54,8 +54,9 @@ def pull(
         raise InputError("--mirror: not together with --from, which asks no hub at all")
     require("neural")
     from models_store.hub.catalogue import OFFICIAL
+    from models_store.hub.choice import choose
     from models_store.hub.errors import HubError, HubInputError
-    from models_store.hub.pull import Pull, choose
+    from models_store.hub.pull import Pull
     from models_store.shelf import Shelf
 
     settings = settings_of(command)

@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import fcntl
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from models_store.hub.catalogue import Backbone, Base, Catalogue, Source
+from models_store.hub.choice import Choice
 from models_store.hub.download import Progress
-from models_store.hub.errors import HubError, HubInputError
+from models_store.hub.errors import HubError, StoppedError
 from models_store.hub.install import MAKING, WEIGHTS, install_backbone, install_base
 from models_store.hub.origins import Arrived, Origin
 from models_store.hub.provenance import provenance_of, recorded_digests
 from models_store.shelf import Shelf
 from speech.gpt_sovits.files import FAMILY
 
-BACKBONES: Final = "backbones"
-"""What all of them together are asked for by."""
-BASE: Final = "base"
-"""What a voice's own weights are asked for by, to leave its backbones."""
 _STORE: Final = "_pulled"
 """The folder on the shelf that holds what is on its way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What somebody wants of a catalogue."""
-
-    bases: tuple[Base, ...]
-    backbones: tuple[Backbone, ...]
-    by_name: bool
-    """Whether the backbones were asked for themselves, and not with a voice that needs them."""
+_ASK_SECONDS: Final = 0.2
+"""How often a pull that waits for another asks whether that has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,46 +39,6 @@ class Pulled:
     """Whether it was not there before."""
 
 
-def choose(catalogue: Catalogue, names: Sequence[str], only: Sequence[str] = ()) -> Choice:
-    """The bases of these names with the backbones they need; "backbones" is all of them.
-
-    Args:
-        catalogue: what there is.
-        names: of bases, in any case, or "backbones".
-        only: if any: `BASE` and kinds of backbones; the rest is left.
-
-    Raises:
-        HubInputError: a name is none of the catalogue's, or nothing is left.
-    """
-    known = [*catalogue.bases, BACKBONES]
-    lowered = [name.lower() for name in names]
-    for name in lowered:
-        if name not in known:
-            guesses = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {guesses[0]}?" if guesses else f"there are {', '.join(known)}"
-            raise HubInputError(f"{name!r} is nothing that can be pulled; {hint}")
-    parts = (BASE, *catalogue.backbones)
-    for part in only:
-        if part not in parts:
-            raise HubInputError(f"--only: {part!r} is none of {', '.join(parts)}")
-    bases = [catalogue.bases[name] for name in dict.fromkeys(lowered) if name != BACKBONES]
-    kinds = {kind for base in bases for kind in base.needs}
-    if BACKBONES in lowered:
-        kinds |= set(catalogue.backbones)
-    chosen = Choice(
-        bases=tuple(bases) if not only or BASE in only else (),
-        backbones=tuple(
-            backbone
-            for kind, backbone in catalogue.backbones.items()
-            if kind in kinds and (not only or kind in only)
-        ),
-        by_name=BACKBONES in lowered or bool(only),
-    )
-    if not chosen.bases and not chosen.backbones:
-        raise HubInputError(f"--only: nothing of {', '.join(names)} is left")
-    return chosen
-
-
 @dataclass(frozen=True, slots=True)
 class Pull:
     """One call's work; made by whoever says where from and what, and done once."""
@@ -98,6 +47,8 @@ class Pull:
     catalogue: Catalogue
     origin: Origin
     progress: Progress
+    halted: threading.Event = field(default_factory=threading.Event)
+    """Set from outside, it ends the pull before its next piece of work; give the origin the same one."""
 
     def run(self, choice: Choice, revision: str = "") -> tuple[Pulled, ...]:
         """Brings what is missing and gives everything that was chosen.
@@ -109,6 +60,7 @@ class Pull:
         Raises:
             VoiceError: something could not be had, is not what it should be, or cannot be stored. What was
                 complete before stands on the shelf; what was on its way is taken up by the next pull.
+            StoppedError: somebody asked to stop.
         """
         named = self.origin.revision_of(self.catalogue, revision)
         try:
@@ -125,11 +77,13 @@ class Pull:
         if bases or backbones:
             arrived = self._gather([*bases, *backbones], revision, arriving)
             for base in bases:
+                self._go_on()
                 self.progress.line(f"converting {base.title}")
                 manifest = install_base(self.shelf, base, self.catalogue, revision, arrived, store)
                 there[base.name] = self.shelf.root / manifest.name / manifest.version
             self._forget([source for base in bases for source in base.sources], arriving)
             for backbone in backbones:
+                self._go_on()
                 self.progress.line(f"converting the {backbone.title}")
                 there[backbone.kind] = install_backbone(
                     self.shelf, backbone, self.catalogue, revision, arrived, store
@@ -178,10 +132,23 @@ class Pull:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 self.progress.line("another pull is at work here; waiting for it to end")
-                fcntl.flock(file, fcntl.LOCK_EX)
+                self._wait_for(file)
             for left in store.glob(f"{MAKING}*"):  # by a pull that was killed: whoever lives holds the lock
                 shutil.rmtree(left, ignore_errors=True)
             yield store
+
+    def _wait_for(self, file: IO[bytes]) -> None:
+        """Asks for the lock again and again: a wait within the system could not be called off."""
+        while True:
+            if self.halted.wait(_ASK_SECONDS):
+                raise StoppedError("stopped")
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+
+    def _go_on(self) -> None:
+        if self.halted.is_set():
+            raise StoppedError("stopped")
 
 
 def _revision_in(folder: Path) -> str:

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from models_store.hub.catalogue import OFFICIAL, Catalogue
+from models_store.hub.choice import Choice, choose
 from models_store.hub.errors import HubError, HubInputError
 from models_store.hub.install import words_of
 from models_store.hub.origins import Offline, Online
@@ -22,7 +23,7 @@ from models_store.hub.patience import Patience
 from models_store.hub.protocol import COMMIT as COMMIT_PATTERN
 from models_store.hub.protocol import Hub
 from models_store.hub.provenance import provenance_of
-from models_store.hub.pull import Choice, Pull, Pulled, choose
+from models_store.hub.pull import Pull, Pulled
 from models_store.shelf import Shelf
 from speech.backbones import SpeakerBackbone
 from tests.models_store.hub.repository import (
