@@ -30,7 +30,7 @@ class Backbone:
     """A frozen network all voices share."""
 
     kind: str
-    """Its folder on the shelf: "content", "linguistic" or "speaker"."""
+    """Its folder on the shelf: "content", "linguistic", "speaker" or "recogniser"."""
     title: str
     licence: str
     """SPDX identifier, "" where it is not known."""
@@ -39,11 +39,14 @@ class Backbone:
     """For transformers; None for a network whose shape is in our code."""
     tokenizer: Source | None = None
     """Where its vocabulary is found, if it reads text."""
+    beside: tuple[Source, ...] = ()
+    """Other JSON files that it reads as they are, under their own names."""
 
     @property
     def sources(self) -> tuple[Source, ...]:
         """All its files."""
-        return tuple(source for source in (self.weights, self.config, self.tokenizer) if source)
+        known = (self.weights, self.config, self.tokenizer)
+        return *(source for source in known if source), *self.beside
 
 
 @dataclass(frozen=True, slots=True)

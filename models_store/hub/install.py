@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from models_store.headers import read_header
 from models_store.hub.catalogue import Backbone, Base, Catalogue
 from models_store.hub.errors import HubError
 from models_store.hub.origins import Arrived
@@ -16,6 +18,7 @@ from models_store.hub.provenance import PROVENANCE, Provenance
 from models_store.manifest import ManifestFile, VoiceManifest, weights_digest
 from models_store.shelf import Shelf
 from models_store.stock import drop, locked, show
+from speech.errors import VoiceError
 from speech.gpt_sovits.files import DECODER, FAMILY, SEMANTIC
 
 WEIGHTS: Final = "model.safetensors"
@@ -81,7 +84,12 @@ def install_backbone(
     with TemporaryDirectory(prefix=MAKING, dir=scratch) as made:
         folder = Path(made) / backbone.kind
         folder.mkdir()
-        read_confined(arrived[backbone.weights.path].path, BACKBONE, folder / WEIGHTS)
+        weights = arrived[backbone.weights.path].path
+        if backbone.weights.path.endswith(".safetensors"):
+            _check_safetensors(weights, place=backbone.weights.path)
+            shutil.copyfile(weights, folder / WEIGHTS)
+        else:
+            read_confined(weights, BACKBONE, folder / WEIGHTS)
         if backbone.config:
             path = backbone.config.path
             config = _settings_of(arrived[path].path, place=path)
@@ -90,6 +98,10 @@ def install_backbone(
             path = backbone.tokenizer.path
             words = words_of(_settings_of(arrived[path].path, place=path), place=path)
             (folder / _VOCABULARY).write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
+        for source in backbone.beside:
+            content = _settings_of(arrived[source.path].path, place=source.path)
+            text = json.dumps(content, indent=2, ensure_ascii=False)
+            (folder / PurePosixPath(source.path).name).write_text(text + "\n", encoding="utf-8")
         _provenance(backbone, catalogue, revision, arrived).write(folder)
         for written in folder.iterdir():
             with written.open("rb") as file:
@@ -118,6 +130,14 @@ def words_of(tokenizer: Any, *, place: str) -> list[str]:
     if missing := [word for word in _WORDS_NEEDED if word not in numbers]:
         raise HubError(f"{place}: its vocabulary lacks {', '.join(missing)}")
     return words
+
+
+def _check_safetensors(path: Path, *, place: str) -> None:
+    """Raises HubError if the file is not wholly what its header says."""
+    try:
+        read_header(path)
+    except VoiceError as error:
+        raise HubError(f"{place}: {error}") from error
 
 
 def _provenance(

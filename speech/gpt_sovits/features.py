@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from speech.errors import VoiceError
+from speech.gpt_sovits.files import RECOGNISER
 from speech.gpt_sovits.prompt import Prompt
 from speech.text.chinese.g2pw import MODEL
 from speech.text.digest import SPEECH_VERSION
@@ -69,6 +70,7 @@ def backbone_stamps(backbones: Path | None) -> list[tuple[str, int, int]]:
     """Name, size and time of each backbone's weights in this folder."""
     kinds = ("*/model.safetensors", f"*/{MODEL}")
     files = sorted(file for kind in kinds for file in backbones.glob(kind)) if backbones else []
+    files = [file for file in files if file.parent.name != RECOGNISER]  # no feature follows from it
     return [(file.parent.name, (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
 
 

@@ -17,6 +17,8 @@ JUDGES: Final = "judges.safetensors"
 """Discriminators, which some bases bring for whoever trains from them: what upstream's `s2D….pth` held."""
 ADAPTERS: Final = "adapters.safetensors"
 """What a voice has learnt on top of its base's semantic model, if it has no weights of its own."""
+RECOGNISER: Final = "recogniser"
+"""The folder beside the backbones of what writes down recordings without a transcript; no voice needs it."""
 CONTAINER: Final = "lectorium.container"
 """The one field of both files' metadata."""
 
