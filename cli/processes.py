@@ -45,7 +45,7 @@ def migrate(command: click.Context) -> None:
 EXTRAS = {
     "api": ("apiflask", "gunicorn", "prometheus_client"),
     "worker": ("mutagen",),
-    "neural": ("torch", "transformers", "safetensors", "huggingface_hub"),
+    "neural": ("torch", "transformers", "safetensors", "huggingface_hub", "matplotlib"),
 }
 """Extra of the package -> the modules it brings."""
 

@@ -30,7 +30,7 @@ from speech.networks import fbank
 from speech.text.utterance import Span, Utterance
 from speech.training.corpus import Corpus, Entry
 from speech.training.evaluate import Embed, Likeness, compare
-from speech.training.plots import can_plot, plot_likeness, plot_losses
+from speech.training.plots import plot_likeness, plot_losses
 from speech.units import SAMPLE_RATE
 from speech.voice import PromptFile, Request, Samples, VoiceSource
 from speech.wav import wav_bytes
@@ -217,10 +217,7 @@ def _draw(
     trained: dict[str, Any],
     figures: dict[str, dict[str, float]],
 ) -> list[Stored]:
-    """The pictures; without matplotlib there are none, and the log says so."""
-    if not can_plot():
-        log.warning("no plots are drawn: pip install 'lectorium[bench]'")
-        return []
+    """The pictures: of the losses always, of the evaluation where anything could be judged."""
     losses = bring(workshop, trained["losses"], folder / "losses.jsonl")
     rows = [json.loads(row) for row in losses.read_text("utf-8").splitlines()]
     plot_losses(rows, folder / LOSSES_PLOT)

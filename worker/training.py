@@ -1,4 +1,4 @@
-"""The three steps of a training. They need PyTorch, which is loaded when the first of them is claimed."""
+"""The three steps of a training. The libraries of the extra `neural` are loaded when one is claimed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.workshop import Workshop
 
 def prepare(workshop: Workshop, claim: Claim) -> list[Knock]:
     """Recordings become features, a report and a prompt; `worker.prepare`."""
-    _require_torch()
+    _require_libraries()
     from worker.prepare import prepare
 
     return prepare(workshop, claim)
@@ -20,7 +20,7 @@ def prepare(workshop: Workshop, claim: Claim) -> list[Knock]:
 
 def train(workshop: Workshop, claim: Claim) -> list[Knock]:
     """Updates, while there is time; `worker.train`."""
-    _require_torch()
+    _require_libraries()
     from worker.train import train
 
     return train(workshop, claim)
@@ -28,12 +28,14 @@ def train(workshop: Workshop, claim: Claim) -> list[Knock]:
 
 def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
     """What was learnt is judged and stands on the shelf; `worker.publish`."""
-    _require_torch()
+    _require_libraries()
     from worker.publish import publish
 
     return publish(workshop, claim)
 
 
-def _require_torch() -> None:
-    if find_spec("torch") is None:
-        raise TrainingError("a training needs PyTorch on its worker: pip install 'lectorium[neural]'")
+def _require_libraries() -> None:
+    """The first step finds out what only the last one needs, not a night later."""
+    for name in ("torch", "matplotlib"):
+        if find_spec(name) is None:
+            raise TrainingError(f"a training needs {name} on its worker: pip install 'lectorium[neural]'")

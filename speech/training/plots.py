@@ -1,20 +1,13 @@
-"""A training as pictures: how the losses fell, and what the voice has come to. Needs matplotlib."""
+"""A training as pictures: how the losses fell, and what the voice has come to. Needs matplotlib, which is
+loaded when something is drawn: who only trains needs it not."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from speech.errors import SpeechError
-
-_MISSING = "plots need matplotlib: pip install 'lectorium[bench]'"
-
-
-def can_plot() -> bool:
-    """Whether pictures can be drawn here."""
-    return importlib.util.find_spec("matplotlib") is not None
 
 
 def plot_losses(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -75,8 +68,8 @@ def plot_likeness(voices: Mapping[str, Mapping[str, float | None]], path: Path) 
 
 
 def _figure() -> Any:
-    if not can_plot():
-        raise SpeechError(_MISSING)
-    from matplotlib.figure import Figure
-
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise SpeechError("plots need matplotlib: pip install 'lectorium[neural]'") from error
     return Figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,6 +96,19 @@ def test_bad_recordings_are_refused_in_one_line_each(workshop: Workshop, tmp_pat
         assert line.startswith(f"{name}: {refused[name]}"), line
         assert "\n" not in line
         assert len(line) < 200
+
+
+def test_a_worker_that_could_not_draw_the_plots_says_so_at_once(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_base(workshop)
+    sounds, texts = recordings(1)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as if it were not installed
+    job_id = submit(workshop, sent(workshop, tmp_path, sounds), texts)
+    drain(workshop)
+    error = workshop.ledger.jobs.get(LOCAL_TENANT, job_id).error
+    assert error is not None
+    assert error["message"] == "a training needs matplotlib on its worker: pip install 'lectorium[neural]'"
 
 
 def test_a_list_says_what_is_said_and_is_checked(workshop: Workshop, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from speech.training.expect import expect
 from speech.training.options import DecoderOptions, SemanticOptions
 from speech.training.plots import plot_likeness, plot_losses
@@ -31,7 +29,6 @@ def test_more_work_takes_longer_and_a_gpu_less() -> None:
 
 
 def test_pictures_are_drawn(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     rows = [{"stage": "decoder", "update": n, "mel": 1 / n} for n in range(1, 9)]
     rows += [{"stage": "semantic", "update": n, "token": 9 / n} for n in range(1, 5)]
     rows[-1]["held_out"] = 3.0
