@@ -86,10 +86,12 @@ def _voices(settings: Settings) -> tuple[Literal["ok", "note", "bad"], str]:
 def _weights(settings: Settings) -> tuple[Literal["ok", "note", "bad"], str]:
     from models_store.hub.catalogue import OFFICIAL
     from models_store.shelf import Shelf
+    from speech.gpt_sovits.files import RECOGNISER
 
     shelf = Shelf(settings.shelf_path)
     bases = sorted({manifest.name for manifest in shelf.list()} & set(OFFICIAL.bases))
-    backbones = [kind for kind in OFFICIAL.backbones if shelf.backbone(kind).is_dir()]
+    kinds = (*OFFICIAL.backbones, RECOGNISER)
+    backbones = [kind for kind in kinds if shelf.backbone(kind).is_dir()]
     if not bases and not backbones:
         return "note", "none pulled: lectorium voice pull gpt-sovits-v2"
     return "ok", f"bases: {', '.join(bases) or 'none'}; backbones: {', '.join(backbones) or 'none'}"

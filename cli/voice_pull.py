@@ -49,21 +49,25 @@ def pull(
 
     A voice's backbones come with it: content and linguistic, and speaker for the two Pro versions. What was
     cut off goes on where it was. No prompt comes with them: `lectorium voice add` makes voices of them.
+
+    whisper-small or whisper-large-v3-turbo, each alone, is a recogniser: it writes down what is said in
+    recordings to be learnt from, where nobody has, and hears how well a new voice can be understood.
     """
     if folder and mirror:
         raise InputError("--mirror: not together with --from, which asks no hub at all")
     require("neural")
-    from models_store.hub.catalogue import OFFICIAL
     from models_store.hub.choice import choose
     from models_store.hub.errors import HubError, HubInputError
     from models_store.hub.pull import Pull
+    from models_store.hub.recognisers import find_catalogue
     from models_store.shelf import Shelf
 
     settings = settings_of(command)
     try:
-        choice = choose(OFFICIAL, names, only)
+        catalogue, wanted = find_catalogue(names)
+        choice = choose(catalogue, wanted, only)
         with _origin(mirror or settings.hub, folder) as origin, transfers() as shown:
-            pulled = Pull(Shelf(settings.shelf_path), OFFICIAL, origin, shown).run(choice, revision)
+            pulled = Pull(Shelf(settings.shelf_path), catalogue, origin, shown).run(choice, revision)
     except HubInputError as error:
         raise InputError(str(error)) from error
     except HubError as error:

@@ -7,10 +7,12 @@ the repositories' cards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from models_store.hub.catalogue import Backbone, Catalogue, Source
+from models_store.hub.catalogue import OFFICIAL, Backbone, Catalogue, Source
+from models_store.hub.choice import BACKBONES
+from models_store.hub.errors import HubInputError
 from speech.gpt_sovits.files import RECOGNISER
 
 
@@ -48,3 +50,17 @@ RECOGNISERS: Final[Mapping[str, Catalogue]] = {
 The small one is 1 GB and knows no Cantonese; the other is 1.6 GB and several times the work. Of their small
 files only some digests are known.
 """
+
+
+def find_catalogue(names: Sequence[str]) -> tuple[Catalogue, Sequence[str]]:
+    """The catalogue in which these names are, and what to choose of it.
+
+    Raises:
+        HubInputError: a recogniser is named, and something else too.
+    """
+    found = [name for name in names if name.lower() in RECOGNISERS]
+    if not found:
+        return OFFICIAL, names
+    if len(names) > 1:
+        raise HubInputError(f"{found[0]!r} has a repository of its own: pull it alone")
+    return RECOGNISERS[found[0].lower()], [BACKBONES]

@@ -28,6 +28,7 @@ from tests.cli.conftest import Shell
 from tests.models_store.hub.repository import COMMIT, REPOSITORY, backbone_files, base_files, write_folder
 from tests.models_store.hub.server import Fault, LocalHub, local_hub
 from tests.speech.gpt_sovits.toys import TRANSCRIPT, request, write_recording
+from tests.speech.whispering import write_recogniser
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,6 +64,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
         (["backbones", "--mirror", "ftp://x"], "hub: 'ftp://x' is no http:// or https:// address", 2),
         (["backbones", "--mirror", "http://x", "--from", "."], "--mirror: not together with --from", 2),
         (["backbones", "--from", "nowhere"], "nowhere: no such folder", 2),
+        (["backbones", "whisper-small"], "'whisper-small' has a repository of its own: pull it alone", 2),
         (["backbones", "--revision", "v9"], "lj1995/GPT-SoVITS at v9: the hub has no such revision", 2),
     ],
 )
@@ -220,6 +222,18 @@ def test_a_folder_is_pulled_from_as_its_revision(
     assert run([*pull, "--revision", "mine"]) == 0
     place = home / "shelf" / "_backbones" / "speaker"
     assert capsys.readouterr().out == f"{'speaker':<21} {'pulled':<9} {'mine':<12} {place}\n"
+
+
+def test_a_recogniser_is_pulled_from_a_folder_and_the_doctor_sees_it(
+    tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_recogniser(tmp_path / "clone")
+    assert run(["voice", "pull", "whisper-small", "--from", str(folder), "--revision", "mine"]) == 0
+    place = home / "shelf" / "_backbones" / "recogniser"
+    printed = capsys.readouterr()
+    assert printed.out == f"{'recogniser':<21} {'pulled':<9} {'mine':<12} {place}\n"
+    assert "recogniser (whisper-small): licence Apache-2.0" in printed.err
+    assert LOOKS["weights"](Settings(home=home))[1] == "bases: none; backbones: recogniser"
 
 
 def test_figures_of_what_arrives(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from models_store.hub.errors import HubError
+from models_store.hub.catalogue import OFFICIAL
+from models_store.hub.errors import HubError, HubInputError
 from models_store.hub.install import install_backbone
 from models_store.hub.origins import Arrived
 from models_store.hub.provenance import provenance_of
-from models_store.hub.recognisers import RECOGNISERS
+from models_store.hub.recognisers import RECOGNISERS, find_catalogue
 from models_store.shelf import Shelf
 from speech.gpt_sovits.features import backbone_stamps
 from speech.gpt_sovits.files import RECOGNISER
@@ -73,3 +74,9 @@ def test_no_prompts_features_follow_from_it(tmp_path: Path) -> None:
     write_recogniser(backbones / RECOGNISER)
     assert backbone_stamps(backbones) == before
     assert len(before) == 3
+
+
+def test_a_recogniser_is_pulled_alone() -> None:
+    assert find_catalogue(["backbones"]) == (OFFICIAL, ["backbones"])
+    with pytest.raises(HubInputError, match="'whisper-small' has a repository of its own: pull it alone"):
+        find_catalogue(["backbones", "whisper-small"])
