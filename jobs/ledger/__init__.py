@@ -16,6 +16,7 @@ from jobs.ledger.files import Takes
 from jobs.ledger.jobs import Jobs
 from jobs.ledger.keys import Keys
 from jobs.ledger.operations import Operations
+from jobs.ledger.pulls import Pulls
 from jobs.ledger.speeches import Speeches
 from jobs.ledger.steps import Steps
 from jobs.ledger.timetables import Policy
@@ -42,6 +43,7 @@ class Ledger:
             max_losses=settings.max_losses,
         )
         self.trainings = Trainings(self.database, self.windows, settings.grid)
+        self.pulls = Pulls(self.database)
         self.takes = Takes(self.database)
         self.speeches = Speeches(self.database)
         self.jobs = Jobs(self.database, settings, self.windows)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, insert, select, update
 
@@ -33,6 +34,15 @@ from jobs.messages import Knock
 from jobs.settings import Settings
 from jobs.states import STEP_OPEN, JobKind, JobState, StepKind, StepState
 from jobs.tables import Artefact, Chapter, Event, IdempotencyKey, Job, Step
+
+FIRST_STEPS: Final[Mapping[JobKind, StepKind]] = MappingProxyType(
+    {
+        JobKind.NARRATION: StepKind.PLAN,
+        JobKind.EXPORT: StepKind.EXPORT,
+        JobKind.PULL: StepKind.PULL,
+    }
+)
+"""What a job begins with, where that is one step: the last two are nothing else."""
 
 
 class Jobs:
@@ -118,9 +128,9 @@ class Jobs:
                 knock = write_training(tx, tenant_id, job_id, priority=priority, now=now)
             else:
                 first = {"job_id": job_id, "tenant_id": tenant_id, "priority": priority}
-                ready = {"kind": StepKind.PLAN, "state": StepState.READY, "ready_at": now}
+                ready = {"kind": FIRST_STEPS[kind], "state": StepState.READY, "ready_at": now}
                 tx.execute(insert(Step).values(**first, **ready))
-                knock = Knock(StepKind.PLAN)
+                knock = Knock(FIRST_STEPS[kind])
             tx.add_event(tenant_id=tenant_id, job_id=job_id, kind=f"job.{JobState.QUEUED}")
             add_artefacts(tx, self._database, tenant_id, job_id, files)
             if idempotency_key is not None:

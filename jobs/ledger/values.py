@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from jobs.ledger.pull_values import PullProgress
 from jobs.ledger.training_values import ChosenHours, Energy, TrainingProgress
 from jobs.messages import Knock
 from jobs.states import JobKind, JobState, StepKind
@@ -233,6 +234,8 @@ class JobView:
     """What it has used so far; None where nothing was measured."""
     hours: ChosenHours | None = None
     """When it shall run, if hours were chosen for it."""
+    pull: PullProgress | None = None
+    """How far a pull is; None before it has begun, and of other jobs."""
 
 
 @dataclass(frozen=True, slots=True)

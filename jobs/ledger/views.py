@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from jobs.clock import Clock
+from jobs.ledger.pull_values import PullProgress
 from jobs.ledger.training_values import ChosenHours, Energy, TrainingProgress
 from jobs.ledger.values import JobView
 from jobs.ledger.windows import Windows
@@ -35,6 +36,7 @@ def job_columns(*conditions: ColumnElement[bool]) -> Any:
         Job.training,
         Job.energy,
         Job.hours,
+        Job.pull,
         Job.error,
         Job.created_at,
         Job.started_at,
@@ -50,6 +52,7 @@ def job_view(row: Any, eta_seconds: float | None = None, goes_on_at: float | Non
     fields["training"] = TrainingProgress.of(fields["training"])
     fields["energy"] = Energy.of(fields["energy"])
     fields["hours"] = ChosenHours.of(fields["hours"])
+    fields["pull"] = PullProgress.of(fields["pull"])
     return JobView(**fields, eta_seconds=eta_seconds, goes_on_at=goes_on_at)
 
 
