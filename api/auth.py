@@ -66,19 +66,25 @@ def principal() -> Principal:
     return cast("Principal", g.principal)
 
 
-def needs(scope: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """The view is for keys with this scope; others get 403, before anything is looked up."""
+def needs(*scopes: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """The view is for keys with one of these scopes; others get 403, before anything is looked up."""
 
     def decorate(view: Callable[P, T]) -> Callable[P, T]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            if scope not in principal().scopes:
-                raise Problem(403, f"This key lacks the scope {scope!r}.", kind="missing-scope", scope=scope)
+            require(*scopes)
             return view(*args, **kwargs)
 
         return guarded
 
     return decorate
+
+
+def require(*scopes: str) -> None:
+    """Lets a key pass that has one of these scopes. Raises Problem: 403."""
+    if principal().scopes.isdisjoint(scopes):
+        named = " or ".join(map(repr, scopes))
+        raise Problem(403, f"This key lacks the scope {named}.", kind="missing-scope", scope=" ".join(scopes))
 
 
 def _holder_of_key() -> Principal:

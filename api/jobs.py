@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Final
 from urllib.parse import urlencode
 
 from apiflask import APIBlueprint
 from flask import Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import needs, principal
+from api.auth import needs, principal, require
 from api.office import the_office
 from api.shapes import JobPage, JobShape, JobSummary
 from jobs.ids import ID_PATTERN
 from jobs.ledger.values import JobView
 from jobs.messages import DELIVER, Knock
-from jobs.states import JobState
+from jobs.states import JobKind, JobState
 
 blueprint = APIBlueprint("jobs", __name__, tag="Jobs")
+
+STEERED_WITH: Final[Mapping[JobKind, str]] = MappingProxyType(
+    {
+        JobKind.NARRATION: "narrate",
+        JobKind.TRAINING: "train",
+        JobKind.EXPORT: "train",
+        JobKind.PULL: "admin",
+    }
+)
+"""The scope that cancels, pauses, resumes and retries a job: the one that asks for it."""
+SCOPES_THAT_STEER: Final = tuple(dict.fromkeys(STEERED_WITH.values()))
 
 
 class JobsQuery(BaseModel):
@@ -69,41 +82,55 @@ def show_job(job_id: str) -> Response:
 
 
 @blueprint.post("/v1/jobs/<job_id>/cancel")
-@needs("narrate")
+@needs(*SCOPES_THAT_STEER)
 @blueprint.output(JobShape, 202, description="The job, cancelled.")
 def cancel_job(job_id: str) -> Response:
     """Cancel a job that has not ended."""
+    _require_scope_of(job_id)
     job = the_office().ledger.jobs.cancel(principal().tenant_id, job_id)
     the_office().doorbell.ring([Knock(DELIVER)] if job.spec.get("webhook") else [])
     return _shown(job, 202)
 
 
 @blueprint.post("/v1/jobs/<job_id>/pause")
-@needs("narrate")
+@needs(*SCOPES_THAT_STEER)
 @blueprint.output(JobShape, 202, description="The job, paused.")
 def pause_job(job_id: str) -> Response:
     """Pause a running job: what is in hand is finished, nothing new is begun."""
+    _require_scope_of(job_id)
     return _shown(the_office().ledger.jobs.pause(principal().tenant_id, job_id), 202)
 
 
 @blueprint.post("/v1/jobs/<job_id>/resume")
-@needs("narrate")
+@needs(*SCOPES_THAT_STEER)
 @blueprint.output(JobShape, 202, description="The job, running.")
 def resume_job(job_id: str) -> Response:
     """Let a paused job go on."""
+    _require_scope_of(job_id)
     job, knocks = the_office().ledger.jobs.resume(principal().tenant_id, job_id)
     the_office().doorbell.ring(knocks)
     return _shown(job, 202)
 
 
 @blueprint.post("/v1/jobs/<job_id>/retry")
-@needs("narrate")
+@needs(*SCOPES_THAT_STEER)
 @blueprint.output(JobShape, 202, description="The job, running.")
 def retry_job(job_id: str) -> Response:
     """Try a failed job's failed steps again; all that is done stays done."""
+    _require_scope_of(job_id)
     job, knocks = the_office().ledger.jobs.retry(principal().tenant_id, job_id)
     the_office().doorbell.ring(knocks)
     return _shown(job, 202)
+
+
+def _require_scope_of(job_id: str) -> None:
+    """Lets a key steer the jobs that it could have asked for.
+
+    Raises:
+        JobMissingError: the tenant has no such job.
+        Problem: 403.
+    """
+    require(STEERED_WITH[the_office().ledger.jobs.get(principal().tenant_id, job_id).kind])
 
 
 def _shown(job: JobView, status: int) -> Response:

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from api.auth import is_loopback, keys_required
 from jobs.ledger.keys import SCOPES
 from jobs.settings import Settings
+from jobs.states import JobKind, JobState
 from tests.api.conftest import Client, Server, narrate, problem
 
 UNKNOWN_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -104,6 +105,9 @@ def test_an_expired_key_is_refused(keyed: Server) -> None:
     problem(Client(keyed.local(), key).get("/v1/jobs"), 401)
 
 
+STEERING = "narrate train admin"
+"""One of them: which one depends on the job."""
+
 SCOPE_OF = {
     ("GET", "/v1/jobs"): "read",
     ("GET", f"/v1/jobs/{UNKNOWN_ID}"): "read",
@@ -120,10 +124,10 @@ SCOPE_OF = {
     ("POST", "/v1/trainings"): "train",
     ("POST", "/v1/narrations"): "narrate",
     ("POST", "/v1/audio/speech"): "narrate",
-    ("POST", f"/v1/jobs/{UNKNOWN_ID}/cancel"): "narrate",
-    ("POST", f"/v1/jobs/{UNKNOWN_ID}/pause"): "narrate",
-    ("POST", f"/v1/jobs/{UNKNOWN_ID}/resume"): "narrate",
-    ("POST", f"/v1/jobs/{UNKNOWN_ID}/retry"): "narrate",
+    ("POST", f"/v1/jobs/{UNKNOWN_ID}/cancel"): STEERING,
+    ("POST", f"/v1/jobs/{UNKNOWN_ID}/pause"): STEERING,
+    ("POST", f"/v1/jobs/{UNKNOWN_ID}/resume"): STEERING,
+    ("POST", f"/v1/jobs/{UNKNOWN_ID}/retry"): STEERING,
     ("GET", "/metrics"): "admin",
 }
 
@@ -133,10 +137,35 @@ def test_a_key_may_do_what_its_scope_says_and_no_more(keyed: Server, scope: str)
     client = keyed.as_tenant("alice", scope)
     for (method, path), needed in SCOPE_OF.items():
         answer = client.open(path, method=method)
-        if scope == needed:
+        if scope in needed.split():
             assert answer.status_code not in {401, 403}, path
         else:
             assert problem(answer, 403)["scope"] == needed
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("verb", ["cancel", "pause", "resume", "retry"])
+def test_a_job_is_steered_with_the_scope_it_is_asked_for_with(keyed: Server, scope: str, verb: str) -> None:
+    client = keyed.as_tenant("alice", scope)
+    for kind, needed in {
+        JobKind.NARRATION: "narrate",
+        JobKind.TRAINING: "train",
+        JobKind.EXPORT: "train",
+        JobKind.PULL: "admin",
+    }.items():
+        job_id = keyed.ledger.jobs.submit(keyed.tenants["alice"], kind, {}).job_id
+        answer = client.post(f"/v1/jobs/{job_id}/{verb}")
+        if scope == needed:
+            assert answer.status_code == (202 if verb == "cancel" else 409), answer.text
+        else:
+            assert problem(answer, 403)["scope"] == (STEERING if scope == "read" else needed)
+            assert keyed.ledger.jobs.get(keyed.tenants["alice"], job_id).state is JobState.QUEUED
+
+
+def test_another_tenants_job_is_none_whatever_the_scope(keyed: Server) -> None:
+    job_id = narrate(keyed.as_tenant("bob"))
+    for scope in STEERING.split():
+        problem(keyed.as_tenant("alice", scope).post(f"/v1/jobs/{job_id}/cancel"), 404)
 
 
 def test_every_guarded_route_has_its_scope_tested(keyed: Server) -> None:
