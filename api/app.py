@@ -35,8 +35,8 @@ from jobs.settings import Settings
 
 log = logging.getLogger(__name__)
 
-MOST_PARTS: Final = 16
-"""A narration has two, a voice eight; and one that has too many shall be told which."""
+MOST_PARTS: Final = 1_000
+"""Of any sort. Fields are bounded by their bytes too, and files by a number of their own, told as 422."""
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from werkzeug.datastructures import FileStorage
 
 from api.errors import Problem, invalid, invalid_body
-from api.uploads import HashedFile, plain_name, spec_part
+from api.uploads import HashedFile, HashingRequest, plain_name, spec_part
 from jobs.training import MOST_RECORDINGS, TrainingRequest
 
 PARTS: Final = ("spec", "recordings", "list")
@@ -49,7 +49,7 @@ def training_asked_for() -> AskedTraining:
     if request.mimetype != "multipart/form-data":
         detail = "Send multipart/form-data with a spec and at least one recording."
         raise Problem(415, detail, headers={"Accept": "multipart/form-data"})
-    request.max_form_parts = MOST_RECORDINGS + len(PARTS)
+    cast("HashingRequest", request).most_files = MOST_RECORDINGS + len(PARTS)
     for name in (*request.form, *request.files):
         if name not in PARTS or (name in request.form and name != "spec"):
             what = "must be a file" if name in PARTS else f"unknown part; known are {', '.join(PARTS)}"

@@ -17,6 +17,8 @@ from jobs.specs import NarrationRequest
 
 MOST_JSON_BYTES: Final = 32_000_000
 """Two million characters, each written as an escape of twelve bytes, and some more."""
+MOST_FILES: Final = 16
+"""A narration has two, a voice eight; and one that has too many shall be told which."""
 MOST_SPEC_BYTES: Final = 500_000
 """A spec beside a file holds no text."""
 
@@ -56,6 +58,9 @@ class HashedFile:
 class HashingRequest(Request):
     """A request whose file parts go straight to disk, into nameless files that the kernel drops with us."""
 
+    most_files: int = MOST_FILES
+    """Each is open until the request ends; a view that takes more of them says so before it looks."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._opened: list[HashedFile] = []
@@ -73,6 +78,8 @@ class HashingRequest(Request):
         filename: str | None = None,  # noqa: ARG002
         content_length: int | None = None,  # noqa: ARG002
     ) -> IO[bytes]:
+        if len(self._opened) == self.most_files:
+            raise invalid([{"pointer": "", "detail": f"has more than {self.most_files} files"}])
         self._opened.append(HashedFile(tempfile.TemporaryFile()))  # noqa: SIM115 - closed with the request
         return cast("IO[bytes]", self._opened[-1])
 

@@ -161,6 +161,13 @@ def test_recordings_that_will_not_do_are_told_with_the_figure(
         assert words in answer.json["detail"]
 
 
+def test_a_request_with_far_too_many_files_is_told_how_many_it_may_have(alice: Client) -> None:
+    """Each is an open file of the server's: it stops at the first that is too many, and says so as 422."""
+    answer = make(alice, *[b"x"] * 40)
+    assert pointer_of(answer) == ""
+    assert answer.json["detail"] == "has more than 16 files"
+
+
 def test_other_bodies_and_parts_are_refused(alice: Client, sound: bytes) -> None:
     problem(alice.post("/v1/voices", json=SPEC), 415)
     spec = json.dumps(SPEC)
