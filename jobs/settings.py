@@ -82,6 +82,9 @@ class Settings(BaseModel):
     check_voices: bool = True
     """Has each GPT-SoVITS voice say a sentence when it is loaded; one that is not well is refused."""
     chunk_utterances: Count = 16
+    lane_slots: Count | None = None
+    """What the utterances in a voice's lanes may together be expected to fill: phonemes, prompts and tokens.
+    The default is what the lanes have room for."""
     claim_chunks: Count = 4
     """How many chunks of one weights digest a worker claims at once."""
     window: str = "22:00-06:00 UTC"

@@ -26,7 +26,7 @@ _Key = tuple[str, tuple[tuple[str, Parameter], ...]]
 """What tells entries apart: the weights, and how the manifest wants them opened (device, precision, ...)."""
 
 MOST_VOICES: Final = 64
-"""Voices kept for one entry's weights; each holds a prompt, which is small."""
+"""Voices kept for one entry's weights, unless more are in use; each holds a prompt, which is small."""
 
 Check = Callable[[VoiceManifest, Voice], None]
 """Raises SpeechError if a voice that was just opened is not well."""
@@ -76,6 +76,8 @@ class _Entry:
     used_at: float
     n_pins: int = 0
     voices: OrderedDict[str, Voice] = field(default_factory=OrderedDict)
+    n_users: Counter[str] = field(default_factory=Counter)
+    """Version -> how many speak with that voice."""
     opening: threading.Lock = field(default_factory=threading.Lock)
     """Held while a voice is opened: one at a time, and none twice."""
 
@@ -122,7 +124,12 @@ class VoiceCache:
         try:
             with entry.opening:
                 voice = self._voice_of(entry, source, manifest)
-            yield voice
+                entry.n_users[manifest.version] += 1
+            try:
+                yield voice
+            finally:
+                with entry.opening:
+                    entry.n_users[manifest.version] -= 1
         finally:
             with self._changed:
                 entry.n_pins -= 1
@@ -237,10 +244,16 @@ class VoiceCache:
                     raise
                 raise VoiceError(f"voice {manifest.name!r}: {error}") from error
             entry.voices[manifest.version] = voice
-            if len(entry.voices) > MOST_VOICES:
-                entry.voices.popitem(last=False)[1].close()
+            self._let_go_of_idle(entry, manifest.version)
         entry.voices.move_to_end(manifest.version)
         return voice
+
+    def _let_go_of_idle(self, entry: _Entry, new: str) -> None:
+        """Closes the voices used least recently that are too many, but none in use, nor the new one."""
+        idle = [version for version in entry.voices if not entry.n_users[version] and version != new]
+        for version in idle[: max(0, len(entry.voices) - MOST_VOICES)]:
+            entry.voices.pop(version).close()
+            entry.n_users.pop(version, None)
 
     def _shrink(self, wanted_bytes: int = 0) -> None:
         """Evicts, least recently used first, until there is room for so much more, or all is in use."""
@@ -258,6 +271,11 @@ class VoiceCache:
 
     def _used_bytes(self) -> int:
         return sum(entry.weights.n_bytes for entry in self._entries.values())
+
+
+def shares_entry(one: VoiceManifest, other: VoiceManifest) -> bool:
+    """Whether both speak over the same weights, opened alike."""
+    return _key_of(one) == _key_of(other)
 
 
 def _bytes_of(manifest: VoiceManifest) -> int:

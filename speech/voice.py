@@ -1,7 +1,8 @@
 """The voice seam: what every family of voices (draft, stub, GPT-SoVITS) offers to the rest of the house.
 
 Whoever holds a `Voice` gives it an iterator of requests and takes takes out, in whatever order they get
-done. A family that decodes many lanes at once pulls a request whenever a lane runs free; a family that
+done. A family that decodes many lanes at once pulls a request whenever a lane runs free, and again at every
+look while one is free: an iterator that has ended may have more by then (`Pulled`). A family that
 speaks one utterance at a time pulls one at a time. A take depends on its request alone: not on its
 neighbours, the order, the lane or the machine.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from speech.text.utterance import Utterance
 
 Samples = npt.NDArray[np.float32]
 """Mono sound, `[N]`, at `units.SAMPLE_RATE`, nominally within -1...1."""
+
+Pull = TypeVar("Pull")
 
 Parameter = str | bool | int | float
 """What a family may ask to know of a voice beside its files."""
@@ -135,7 +138,7 @@ class Voice(Protocol):
         ...
 
     def speak(self, requests: Iterator[Request]) -> Iterator[Take]:
-        """Takes, each as soon as it is done, exactly one for each request pulled.
+        """Takes, each as soon as it is done, exactly one for each request pulled; ends when none is in hand.
 
         Raises:
             UnreadableTextError: a request's text cannot be spoken (its `key` is in the message's notes).
@@ -146,3 +149,51 @@ class Voice(Protocol):
     def close(self) -> None:
         """Gives back memory and devices."""
         ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A voice whose lanes keep what they decode in a memory that has an end."""
+
+    @property
+    def n_slots(self) -> int:
+        """Phonemes, prompts and tokens that all lanes together have room for."""
+        ...
+
+    @property
+    def n_prompt_slots(self) -> int:
+        """Of them, what its prompt takes in each lane that speaks with this voice."""
+        ...
+
+
+@runtime_checkable
+class Sociable(Protocol):
+    """A voice that can speak in one batch with others over the same weights."""
+
+    def shares_lanes_with(self, other: Voice) -> bool:
+        """Whether the lanes of this voice can speak for the other one."""
+        ...
+
+    def speak_with(self, asked: Iterator[tuple[Request, Voice]]) -> Iterator[Take]:
+        """As `Voice.speak`, each request with the voice that is to speak it: this one, or one it shares with.
+
+        Raises:
+            VoiceError: the lanes cannot speak for one of the voices.
+        """
+        ...
+
+
+class Pulled(Iterator[Pull]):
+    """What a function gives. It ends where that is None, and goes on if it is asked again and there is more.
+
+    A generator cannot: once at its end, it stays there.
+    """
+
+    def __init__(self, give: Callable[[], Pull | None]) -> None:
+        self._give = give
+
+    def __next__(self) -> Pull:
+        given = self._give()
+        if given is None:
+            raise StopIteration
+        return given

@@ -16,7 +16,6 @@ from jobs.messages import Knock
 from jobs.objects import ObjectsUnavailableError
 from jobs.states import StepKind
 from models_store.ahead import VoiceAhead
-from models_store.manifest import VoiceManifest
 from speech.voice import Voice
 from worker.about import about_step
 from worker.bind import bind
@@ -59,7 +58,6 @@ class Drain:
         self._kinds = tuple(kinds)
         self._voice: Voice | None = None
         self._voice_name = ""
-        self._manifest: VoiceManifest | None = None
         self._held = ExitStack()
         """Keeps the voice in the cache while it is spoken with."""
         self._ahead = VoiceAhead(workshop.voices)
@@ -161,8 +159,7 @@ class Drain:
             self._do_one(first)
 
     def _synthesize(self, voice: Voice, claims: list[Claim]) -> None:
-        assert self._manifest is not None, "whose voice is at hand"
-        with Company(self._workshop, voice, self._manifest, self._voice_name) as company:
+        with Company(self._workshop, voice, claims[0].tenant_id, self._voice_name) as company:
             synthesis = Synthesis(
                 self._workshop,
                 company,
@@ -224,7 +221,7 @@ class Drain:
         self._ahead.make_way(manifest)
         shelf.require_consent(manifest)  # it may have been taken back since the voice was loaded
         self._voice = self._held.enter_context(self._workshop.voices.use(shelf, manifest))
-        self._voice_name, self._manifest = name, manifest
+        self._voice_name = name
         if claim.is_urgent:
             self._purse.spend(2 * (time.monotonic() - began))  # there and back
         return self._voice

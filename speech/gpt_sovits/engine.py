@@ -101,10 +101,16 @@ class Engine:
         """How many requests it has in hand at once: in the lanes, and waiting to be sounded together."""
         return self._pace.n_lanes + self._n_together - 1
 
+    @property
+    def n_slots(self) -> int:
+        """What its lanes together have room for: phonemes, prompts and tokens."""
+        return self._pace.n_lanes * self._pace.n_slots
+
     def speak(self, asked: Iterator[Asked], on_beat: Callable[[], None] | None = None) -> Iterator[Take]:
         """Takes, each as soon as it is done, exactly one for each request pulled; free lanes pull.
 
-        `on_beat` is called every few ticks and after each sound.
+        They pull at every look, whether there was something before or not: newcomers need not wait for the
+        lanes to run empty. `on_beat` is called every few ticks and after each sound.
 
         A doubtful take goes back into the lanes for another, up to `RETAKES` times. A request that cannot be
         spoken raises after all others in hand were; its key is in the error's notes.

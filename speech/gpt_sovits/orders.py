@@ -1,7 +1,8 @@
 """The requests in hand: each is read, tried, judged, and tried again or delivered.
 
 `Orders` is what the lanes pull from. It runs dry when nothing is left for the moment, and may have more once
-a doubtful attempt comes back; so it is an iterator that can go on after its end.
+a doubtful attempt comes back or somebody asks for something new; so it is an iterator that can go on after
+its end.
 """
 
 from __future__ import annotations
@@ -138,19 +139,20 @@ class Orders(Iterator[SemanticRequest]):
         self._n_slots = n_slots
         self._ready: deque[Order] = deque()
         self._in_hand: dict[str, Order] = {}
-        self._is_exhausted = False
+        self._is_dry = False
+        """Whether the last pull found less than was wanted."""
         self.error: SpeechError | None = None
 
     @property
     def may_have_more(self) -> bool:
         """Whether there may be something for the lanes once what is in hand is delivered."""
-        return bool(self._ready) or not (self._is_exhausted or self.error)
+        return bool(self._ready) or not (self._is_dry or self.error)
 
     def __next__(self) -> SemanticRequest:
         while not self._ready:
-            if not self.may_have_more or len(self._in_hand) >= self._n:
+            has_room = not self.error and len(self._in_hand) < self._n
+            if not has_room or not self._pull(self._n - len(self._in_hand)):
                 raise StopIteration
-            self._pull(self._n - len(self._in_hand))
         return self._ready.popleft().semantic_request()
 
     def find(self, noise_key: str) -> Order:
@@ -170,9 +172,10 @@ class Orders(Iterator[SemanticRequest]):
             self.error = self.error or error
             return []
 
-    def _pull(self, n: int) -> None:
+    def _pull(self, n: int) -> bool:
+        """Takes up to `n` requests in hand; whether there was any."""
         asked = list(islice(self._asked, n))
-        self._is_exhausted = len(asked) < n
+        self._is_dry = len(asked) < n
         new = []
         for request, prompt in asked:
             try:
@@ -183,6 +186,7 @@ class Orders(Iterator[SemanticRequest]):
         for order, linguistic in zip(new, self._front.linguistic([o.text for o in new]), strict=True):
             order.linguistic = linguistic
         self._ready.extend(new)
+        return bool(asked)
 
     def _begin(self, request: Request, prompt: Prompt) -> list[Order]:
         """A new order; none where an equal request is in hand already, whose take will do for both."""

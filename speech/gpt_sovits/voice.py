@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
+from itertools import repeat
 from typing import Final
 
 import torch
@@ -13,10 +14,11 @@ from speech.gpt_sovits import features
 from speech.gpt_sovits.adapters import read_adapters
 from speech.gpt_sovits.company import Backbones
 from speech.gpt_sovits.engine import Engine
+from speech.gpt_sovits.orders import Asked
 from speech.gpt_sovits.prompt import Prompt, make_prompt
 from speech.precision import Precision
 from speech.text.lexicon import FILE, Lexicon, LexiconError, read_lexicon
-from speech.voice import Parameter, Request, Take, VoiceSource
+from speech.voice import Parameter, Request, Take, Voice, VoiceSource
 
 PARAMETERS: Final[Mapping[str, str]] = {
     "device": "cpu, cuda, cuda:1, ...; the first GPU where there is one, else the CPU",
@@ -61,9 +63,35 @@ class GptSovitsVoice:
         """How many utterances it has in hand at once."""
         return self._open_engine().n_lanes
 
+    @property
+    def n_slots(self) -> int:
+        """What all lanes together have room for: phonemes, prompts and tokens."""
+        return self._open_engine().n_slots
+
+    @property
+    def n_prompt_slots(self) -> int:
+        """Of them, what the prompt takes in a lane."""
+        return len(self._prompt.phonemes) + len(self._prompt.tokens)
+
     def speak(self, requests: Iterator[Request]) -> Iterator[Take]:
         """Takes as `speech.voice.Voice` has them; `Engine.speak` says more."""
-        return self._open_engine().speak(((request, self._prompt) for request in requests), self._beat)
+        return self._open_engine().speak(zip(requests, repeat(self._prompt), strict=False), self._beat)
+
+    def shares_lanes_with(self, other: Voice) -> bool:
+        """Whether both stand on one engine: not where one wears adapters, or was opened otherwise."""
+        if not isinstance(other, GptSovitsVoice):
+            return False
+        return other.is_open and other._engine is self._engine  # noqa: SLF001 - it is one of us
+
+    def speak_with(self, asked: Iterator[tuple[Request, Voice]]) -> Iterator[Take]:
+        """Takes as `speech.voice.Sociable` has them: zero-shot voices of one base share its lanes."""
+        return self._open_engine().speak(map(self._with_prompt, asked), self._beat)
+
+    def _with_prompt(self, asked: tuple[Request, Voice]) -> Asked:
+        request, voice = asked
+        if not isinstance(voice, GptSovitsVoice) or not self.shares_lanes_with(voice):
+            raise VoiceError(f"{request.key}: its voice speaks over other weights")
+        return request, voice._prompt  # noqa: SLF001 - it is one of us
 
     def close(self) -> None:
         """Gives back the networks' memory, unless other voices speak with them."""

@@ -10,7 +10,7 @@ import pytest
 from jobs.errors import LedgerUnavailableError
 from models_store.ahead import VoiceAhead
 from models_store.apart import Apart
-from models_store.cache import VoiceCache
+from models_store.cache import MOST_VOICES, VoiceCache
 from models_store.manifest import ManifestFile, VoiceManifest
 from speech import stub
 from speech.errors import BadTakeError, VoiceError
@@ -292,3 +292,18 @@ def test_what_happened_is_counted_once_for_the_operator(stage: Stage) -> None:
         ("voice_failures", ""): 1,
     }
     assert stage.cache.take_counts() == []
+
+
+def test_no_voice_is_let_go_while_somebody_speaks_with_it(stage: Stage) -> None:
+    """One base, more voices in use at once than are kept otherwise."""
+    names = [f"a{number}" for number in range(MOST_VOICES + 6)]
+    with ExitStack() as in_use:
+        for name in names:
+            in_use.enter_context(stage.cache.use(stage, voice(name)))
+        stage.use(*names)
+        assert stage.n_opened == len(names), "all of them are still there"
+        assert len(stage.loaded) == 1
+    stage.use("after")
+    assert stage.n_opened == len(names) + 1
+    stage.use("a0")
+    assert stage.n_opened == len(names) + 2, "the oldest has gone by now"
