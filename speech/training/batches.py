@@ -17,6 +17,7 @@ from speech.noise import latent_noise, seed_of
 from speech.units import FRAMES_PER_TOKEN, HOP
 
 SAMPLES_PER_TOKEN: Final = HOP * FRAMES_PER_TOKEN  # 1280
+_FULL_SCALE: Final = 32768  # of 16-bit sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Features:
     name: str
     """Which recording, for messages."""
     sound: Tensor
-    """`float[N]`, whole tokens: N is a multiple of 1280."""
+    """`float[N]`, or `int16[N]` where a whole corpus stays in memory; whole tokens, so 1280 divides N."""
     tokens: Tensor
     """`int64[S]`, S = N / 1280. The content backbone ends a frame early, so the last one is half a guess."""
     phonemes: Tensor
@@ -40,6 +41,25 @@ class Features:
     def n_frames(self) -> int:
         """Frames of its spectrogram."""
         return self.sound.shape[0] // HOP
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFeatures:
+    """What the semantic model reads of a recording: all but its sound."""
+
+    name: str
+    """Which recording, for messages."""
+    tokens: Tensor
+    """`int64[S]`"""
+    phonemes: Tensor
+    """`int64[P]`"""
+    linguistic: Tensor | None = None
+    """`float[P, W]`; None where the language has no linguistic backbone."""
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of its spectrogram."""
+        return self.tokens.shape[0] * FRAMES_PER_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +85,7 @@ class DecoderBatch:
         """
         seeds = [seed_of(key) for key in keys]
         late = [seed[1] % (jitter_samples + 1) for seed in seeds]
-        sounds = [F.pad(lane.sound[n:], (0, n)) for lane, n in zip(lanes, late, strict=True)]
+        sounds = [F.pad(_as_float(lane.sound[n:]), (0, n)) for lane, n in zip(lanes, late, strict=True)]
         sound, n_samples = pad_lanes(sounds)
         phonemes, n_phonemes = pad_lanes([lane.phonemes for lane in lanes])
         speakers = [lane.speaker for lane in lanes if lane.speaker is not None]
@@ -114,7 +134,7 @@ class SemanticBatch:
     """Of dropout in this pass."""
 
     @classmethod
-    def of(cls, lanes: Sequence[Features], key: str, linguistic_width: int) -> SemanticBatch:
+    def of(cls, lanes: Sequence[Features | TokenFeatures], key: str, linguistic_width: int) -> SemanticBatch:
         """The recordings in one batch; `key` draws the dropout."""
         linguistic = [
             lane.linguistic
@@ -129,6 +149,10 @@ class SemanticBatch:
     def to(self, device: torch.device) -> SemanticBatch:
         """The batch with all its tensors there."""
         return replace(self, prefix=replace(self.prefix, **_moved(self.prefix, device)))
+
+
+def _as_float(sound: Tensor) -> Tensor:
+    return sound if sound.is_floating_point() else sound.float() / _FULL_SCALE
 
 
 def _moved(batch: DecoderBatch | Prefix, device: torch.device) -> dict[str, Tensor]:

@@ -6,7 +6,6 @@ alignment has to be found on the way, as CTC would.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -104,11 +103,8 @@ class ContentStep:
 
     def rate_of(self, number: int) -> float:
         """The learning rate of update `number`, from 0: up in a straight line, down along half a cosine."""
-        warm_up = self.options.warm_up
-        if number < warm_up:
-            return self.options.rate * (number + 1) / warm_up
-        gone = (number - warm_up) / max(self.n_updates - warm_up, 1)
-        return self.options.rate * 0.5 * (1 + math.cos(math.pi * min(gone, 1.0)))
+        options = self.options
+        return options.rate * steps.half_cosine(number, options.warm_up, self.n_updates)
 
     def losses_of(self, batch: PhoneBatch) -> tuple[Tensor, Tensor, Tensor]:
         """The loss of a batch summed over its frames, how many were told right, and how many there are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from speech.errors import TrainingError
-from speech.training.batches import SAMPLES_PER_TOKEN, DecoderBatch, Features, SemanticBatch
+from speech.training.batches import SAMPLES_PER_TOKEN, DecoderBatch, Features, SemanticBatch, TokenFeatures
 from speech.training.decoder import DecoderStep
 from speech.training.semantic import SemanticStep
 from speech.training.trainer import Trainer
@@ -37,7 +37,11 @@ def train_decoder(
 
 
 def train_semantic(
-    step: SemanticStep, recordings: Sequence[Features], held_out: Sequence[Features] = (), *, base: str = ""
+    step: SemanticStep,
+    recordings: Sequence[Features | TokenFeatures],
+    held_out: Sequence[Features | TokenFeatures] = (),
+    *,
+    base: str = "",
 ) -> Trainer[SemanticBatch]:
     """A training of the semantic model.
 
@@ -57,20 +61,20 @@ def train_semantic(
                 f"{features.name}: linguistic features are {shape}, not [{len(features.phonemes)}, {width}]"
             )
 
-    def collate(lanes: Sequence[Features], keys: Sequence[str]) -> SemanticBatch:
+    def collate(lanes: Sequence[Features | TokenFeatures], keys: Sequence[str]) -> SemanticBatch:
         return SemanticBatch.of(lanes, keys[0], width)
 
     return Trainer(step, collate, recordings, held_out, base=base)
 
 
-def _check(features: Features, n_phonemes: int, n_tokens: int) -> None:
+def _check(features: Features | TokenFeatures, n_phonemes: int, n_tokens: int) -> None:
     """Refuses ids that the network has no row for, and sound and tokens of different length."""
     for what, ids, n in (("phoneme", features.phonemes, n_phonemes), ("token", features.tokens, n_tokens)):
         if not ids.numel():
             raise TrainingError(f"{features.name}: there is no {what}")
         if not 0 <= int(ids.min()) <= int(ids.max()) < n:
             raise TrainingError(f"{features.name}: {what} {int(ids.max())} is not below {n}")
-    if len(features.sound) != len(features.tokens) * SAMPLES_PER_TOKEN:
+    if isinstance(features, Features) and len(features.sound) != len(features.tokens) * SAMPLES_PER_TOKEN:
         raise TrainingError(
             f"{features.name}: {len(features.sound)} samples for {len(features.tokens)} tokens"
         )

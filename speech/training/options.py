@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from speech.errors import TrainingError
 
+_LEAST_WINDOW = 64  # samples; 2 ms
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossWeights:
@@ -14,6 +16,8 @@ class LossWeights:
     features: float = 2.0
     mel: float = 45.0
     divergence: float = 1.0
+    spectral: float = 15.0
+    """Of the spectral losses, where `DecoderOptions.windows` asks for any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,30 @@ class DecoderOptions(Options):
     divergence_warm_up: int = 0
     """Updates until the divergence counts in full, from 0 on in a straight line."""
     weights: LossWeights = field(default_factory=LossWeights)
+    judged: bool = True
+    """Whether discriminators judge what is made, and learn to. Without them a vocoder learns to be understood
+    in a fraction of the time; an iSTFT head does, a HiFi-GAN buzzes."""
+    windows: tuple[int, ...] = ()
+    """Samples under each window of `losses.spectral_loss`; none: the mel distance alone."""
+    warm_up: int = 0
+    """Updates until the rate is reached, from 0 on in a straight line."""
+    anneal: bool = False
+    """Let the rate fall along half a cosine to 0 at the end, beside what `decay` does."""
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that mean nothing.
+
+        Raises:
+            TrainingError: the message names the field.
+        """
+        super(
+            DecoderOptions, self
+        ).__post_init__()  # a class with slots is made twice; super() knows the first
+        for window in self.windows:
+            if window < _LEAST_WINDOW or window % 4:
+                raise TrainingError(f"windows: {window} is no multiple of 4 from {_LEAST_WINDOW} on")
+        if self.warm_up < 0:
+            raise TrainingError(f"warm_up: {self.warm_up} is less than 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +120,12 @@ class SemanticOptions(Options):
     """In every block and after the positions, as upstream has it."""
     adapter_rank: int = 0
     """Train adapters of this rank and leave the model's own weights alone; 0: train the weights."""
+    warm_up: int = 0
+    """Updates until the rate is reached, from 0 on in a straight line; then it falls along half a cosine.
+    0: it stays what it is, as upstream's does."""
+    replaced: float = 0.0
+    """Share of the tokens it reads, not of those it should say, that are replaced by others at random: it
+    learns to heed the phonemes, and to go on after a slip of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

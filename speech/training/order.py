@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from speech.noise import seed_of
 
@@ -60,11 +61,12 @@ class Order:
     def turn(self, number: int) -> Turn:
         """What update `number` takes."""
         epoch, position = divmod(number, self.n_in_epoch)
-        passes = self._passes(epoch)
+        passes = _passes_of(self, epoch)
         first = position * self.n_passes
         return Turn(number, epoch, tuple(passes[first : first + self.n_passes]))
 
-    def _passes(self, epoch: int) -> list[tuple[int, ...]]:
+    def passes(self, epoch: int) -> list[tuple[int, ...]]:
+        """All passes of an epoch, in their order."""
         passes = [lanes for number in range(self.n_rounds) for lanes in self._round(f"{epoch}:{number}")]
         order = sorted(range(len(passes)), key=lambda index: self._drawn(f"{epoch}:order", index))
         return [passes[order[i % len(order)]] for i in range(self.n_in_epoch * self.n_passes)]
@@ -83,6 +85,12 @@ class Order:
 
     def _drawn(self, key: str, index: int) -> int:
         return seed_of(f"{self.seed}:{key}:{index}")[0]
+
+
+@lru_cache(maxsize=2)
+def _passes_of(order: Order, epoch: int) -> list[tuple[int, ...]]:
+    """Kept, because every update asks: of a corpus of thousands they take as long as half an update."""
+    return order.passes(epoch)
 
 
 def hold_out(names: Sequence[str], n: int, seed: int) -> tuple[list[int], list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -123,6 +124,14 @@ class AdamW:
                     )
                     for kind in _STATE
                 }
+
+
+def half_cosine(number: int, warm_up: int, n_updates: int) -> float:
+    """The share of the rate in update `number`, from 0: up in a straight line, down along half a cosine."""
+    if number < warm_up:
+        return (number + 1) / warm_up
+    gone = (number - warm_up) / max(n_updates - warm_up, 1)
+    return 0.5 * (1 + math.cos(math.pi * min(gone, 1.0)))
 
 
 def recompute(layers: Iterable[nn.Module]) -> None:
