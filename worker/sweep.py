@@ -13,6 +13,7 @@ from models_store.cache import VoiceCache
 from worker.owner import is_alive, machine
 
 A_DAY: Final = 86_400.0
+AN_HOUR: Final = 3_600.0
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,30 @@ def sweep(ledger: Ledger, objects: Objects, ring: Callable[[list[Knock]], None])
         ring(knocks + ledger.steps.due() + [Knock(DELIVER)])
     if ledger.operations.take_turn("unfinished objects", every_seconds=A_DAY):
         log.info("%d unfinished uploads removed", objects.sweep(older_than_seconds=A_DAY))
+    if ledger.operations.take_turn("spent files", every_seconds=AN_HOUR) and (
+        n := clear_spent(ledger, objects)
+    ):
+        log.info("%d files of ended trainings removed", n)
+
+
+def clear_spent(ledger: Ledger, objects: Objects) -> int:
+    """Removes what ended trainings left that nobody reads again; how many objects that were.
+
+    Raises:
+        LedgerUnavailableError: the ledger does not answer; the next turn goes on.
+        ObjectsUnavailableError: the object store does not; likewise.
+    """
+    n_removed = 0
+    while keys := ledger.spent.drop():
+        for key in keys:
+            objects.delete(key)
+        n_removed += len(keys)
+    for ended in ledger.spent.recently_ended():
+        for head in list(objects.list(ended.folder)):
+            if head.key not in ended.keys:
+                objects.delete(head.key)
+                n_removed += 1
+    return n_removed
 
 
 def _lapse_dead_owners(ledger: Ledger) -> list[Knock]:

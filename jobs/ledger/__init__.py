@@ -18,6 +18,7 @@ from jobs.ledger.keys import Keys
 from jobs.ledger.operations import Operations
 from jobs.ledger.pulls import Pulls
 from jobs.ledger.speeches import Speeches
+from jobs.ledger.spent import Spent
 from jobs.ledger.steps import Steps
 from jobs.ledger.timetables import Policy
 from jobs.ledger.trainings import Trainings
@@ -43,6 +44,7 @@ class Ledger:
             max_losses=settings.max_losses,
         )
         self.trainings = Trainings(self.database, self.windows, settings.grid)
+        self.spent = Spent(self.database)
         self.pulls = Pulls(self.database)
         self.takes = Takes(self.database)
         self.speeches = Speeches(self.database)
