@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from speech.networks.config import ContentConfig
-from speech.training.options import ContentOptions
+from speech.networks.config import ContentConfig, DecoderConfig, SemanticConfig, SpectralConfig
+from speech.training.options import ContentOptions, DecoderOptions, SemanticOptions
 from starter.phones import PHONES
 
 _FORMAT = 1  # of the shards; another number makes the corpus anew
@@ -39,10 +39,40 @@ class TokenRecipe:
     """Stage 3."""
 
     n_codes: int = 512
+    n_directions: int = 60
+    """In which content features are told apart; the codebook's other columns are zeros."""
     n_points: int = 120_000
     """Tokens the codebook is learnt from, drawn from all; all where there are fewer."""
     n_rounds: int = 25
     seed: int = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SemanticRecipe:
+    """Stage 5."""
+
+    model: SemanticConfig = field(
+        default_factory=lambda: SemanticConfig(
+            width=256, n_heads=4, n_layers=6, n_tokens=TokenRecipe().n_codes + 1, linguistic_width=1
+        )
+    )
+    options: SemanticOptions = field(
+        default_factory=lambda: SemanticOptions(
+            epochs=4,
+            n_lanes=8,
+            n_passes=2,
+            rate=1e-3,
+            warm_up=300,
+            ceiling=1.0,
+            dropout=0.0,
+            replaced=0.1,
+            bf16=True,
+            fused=True,
+            look_every=100,
+        )
+    )
+    n_pairings: int = 4
+    """Ways in which sentences are joined in pairs; an epoch goes through all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +83,38 @@ class Recipe:
     content: ContentConfig = field(default_factory=lambda: ContentConfig(n_classes=len(PHONES)))
     content_options: ContentOptions = field(default_factory=lambda: ContentOptions(epochs=10))
     tokens: TokenRecipe = field(default_factory=TokenRecipe)
+    decoder: DecoderConfig = field(
+        default_factory=lambda: DecoderConfig(
+            codebook_size=TokenRecipe().n_codes,
+            content_width=ContentConfig(n_classes=len(PHONES)).width,
+            width=96,
+            latent_width=96,
+            filter_width=384,
+            n_layers=4,
+            crossing_width=128,
+            style_hidden=64,
+            style_width=128,
+            flow_layers=2,
+            posterior_layers=8,
+            generator=SpectralConfig(),
+        )
+    )
+    decoder_options: DecoderOptions = field(
+        default_factory=lambda: DecoderOptions(
+            epochs=12,
+            n_lanes=12,
+            rate=8e-4,
+            text_share=1.0,
+            warm_up=200,
+            anneal=True,
+            decay=1.0,
+            ceiling=1.0,
+            bf16=True,
+            crop_frames=64,
+            divergence_warm_up=500,
+            judged=False,
+            windows=(512, 1024, 2048, 4096),
+            look_every=250,
+        )
+    )
+    semantic: SemanticRecipe = field(default_factory=SemanticRecipe)

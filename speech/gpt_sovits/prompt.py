@@ -28,7 +28,7 @@ SPOKEN_SECONDS: Final = (3.0, 10.0)
 TIMBRE_SECONDS: Final = (1.0, 60.0)
 """The same of a recording that gives its timbre only."""
 
-_SILENCE: Final = 9_600
+SILENCE: Final = 9_600
 """Samples of silence after the prompt, at 16 kHz: 0.6 s. Upstream means 0.3 s, reckoned at 32 kHz; voices are
 used with what it does."""
 
@@ -89,7 +89,7 @@ def _read_transcript(file: PromptFile, front: Front, lexicon: Lexicon) -> tuple[
 
 def _tokens_of(recording: Recording, decoder: Decoder, backbones: Backbones) -> Tensor:
     """The recording's tokens `[S]`. Upstream resamples for the content backbone by soxr; this is sinc."""
-    sound = F.pad(recording.at(CONTENT_SAMPLE_RATE), (0, _SILENCE))
+    sound = F.pad(recording.at(CONTENT_SAMPLE_RATE), (0, SILENCE))
     content = backbones.content()(sound)  # [1, C, F]
     if content.shape[1] != decoder.config.content_width:
         raise VoiceError(

@@ -1,0 +1,223 @@
+"""Stage 5: the semantic model learns which tokens follow from phonemes, alone and after a prompt.
+
+A voice speaks after its prompt: phonemes of prompt and utterance first, then the prompt's tokens, those of a
+silence, and what is drawn. So sentences of one narrator are joined in pairs in just this way, in other pairs
+each time; sentences of changed narrators, by whom there is no other, stand alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn.functional import pad
+
+from speech.backbones import ContentBackbone
+from speech.errors import TrainingError
+from speech.gpt_sovits.prompt import SILENCE
+from speech.networks.quantiser import Quantiser
+from speech.networks.semantic import SemanticModel
+from speech.networks.weights import load, without_prefix
+from speech.noise import seed_of
+from speech.training import checkpoint
+from speech.training.batches import TokenFeatures
+from speech.training.kinds import train_semantic
+from speech.training.loop import Outcome, Pace, run
+from speech.training.semantic import SemanticStep
+from speech.training.trainer import order_of
+from starter.corpus import Corpus, Entry
+from starter.curve import Curve
+from starter.recipe import SemanticRecipe
+from starter.tokens import QUANTISER, read_quantiser, read_readings
+
+_SEED: Final = 6
+_FULL_SCALE: Final = 32768
+TOKEN_SAMPLES: Final = 640
+"""Samples of a token, at 16 kHz."""
+_PAUSES: Final = "pauses.safetensors"
+_STATE: Final = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of the corpus as the semantic model reads it."""
+
+    name: str
+    narrator: str
+    is_held_out: bool
+    phonemes: Tensor
+    """`int64[P]`"""
+    tokens: Tensor
+    """`int64[S]`"""
+    pause: Tensor
+    """`int64[15]`, tokens of the silence that comes after it where it is a prompt."""
+
+
+def sentences_of_corpus(corpus: Corpus, folder: Path) -> list[Sentence]:
+    """The sentences of a corpus whose tokens stage 3 has left in `folder`.
+
+    Raises:
+        TrainingError: an earlier stage has not been there, or was there with another corpus.
+        VoiceError: what it left is broken.
+    """
+    readings = read_readings(folder / "tokens")
+    content, quantiser = folder / "content" / "content", folder / "tokens" / QUANTISER
+    hear = ContentBackbone(content)
+    digests = [_sha256(content / "model.safetensors"), _sha256(quantiser)]
+    state = json.dumps([corpus.digest, *digests])
+    pauses = make_pauses(
+        corpus.entries(), hear, read_quantiser(folder / "tokens"), state, folder / "semantic"
+    )
+    sentences = []
+    for entry in corpus.entries():
+        if entry.name not in readings:
+            raise TrainingError(f"sentence {entry.name} has no tokens: first run the stage tokens")
+        reading, pause = readings[entry.name], pauses[entry.name]
+        tokens, phonemes = reading.tokens, reading.phonemes
+        sentences.append(Sentence(entry.name, entry.narrator, entry.is_held_out, phonemes, tokens, pause))
+    return sentences
+
+
+@torch.inference_mode()
+def make_pauses(
+    entries: Iterable[Entry], hear: ContentBackbone, quantiser: Quantiser, state: str, folder: Path
+) -> dict[str, Tensor]:
+    """Tokens of the silence after each sentence, `int64[15]`, by its name; heard once and kept in `folder`.
+
+    Args:
+        entries: of the corpus.
+        hear: the content backbone.
+        quantiser: of stage 3.
+        state: names all of these; another one makes them anew.
+        folder: where they are kept.
+    """
+    path = folder / _PAUSES
+    if _state_in(path) == state:
+        return {name: tokens.long() for name, tokens in load_file(path).items()}
+    pauses = {entry.name: _pause_of(entry, hear, quantiser) for entry in entries}
+    folder.mkdir(parents=True, exist_ok=True)
+    half_written = path.with_suffix(f".{os.getpid()}.part")
+    narrow = {name: tokens.to(torch.int16) for name, tokens in pauses.items()}
+    save_file(narrow, half_written, {_STATE: state})
+    half_written.replace(path)
+    return pauses
+
+
+def lanes_of(sentences: Sequence[Sentence], n_pairings: int) -> list[TokenFeatures]:
+    """Each sentence `n_pairings` times: joined to another of its narrator, or alone where none is left."""
+    by_narrator: defaultdict[str, list[Sentence]] = defaultdict(list)
+    for sentence in sentences:
+        by_narrator[sentence.narrator].append(sentence)
+    lanes = []
+    for number in range(n_pairings):
+        for of_narrator in by_narrator.values():
+            drawn = sorted(of_narrator, key=lambda one: seed_of(f"{_SEED}:pair:{number}:{one.name}"))
+            pairs = zip(drawn[::2], drawn[1::2], strict=False)
+            lanes += [joined(first, second) for first, second in pairs]
+            lanes += [alone(one) for one in drawn[len(drawn) // 2 * 2 :]]
+    return lanes
+
+
+def alone(sentence: Sentence) -> TokenFeatures:
+    """A sentence without a prompt."""
+    return TokenFeatures(sentence.name, sentence.tokens, sentence.phonemes)
+
+
+def joined(prompt: Sentence, sentence: Sentence) -> TokenFeatures:
+    """A sentence after a prompt."""
+    return TokenFeatures(
+        name=f"{prompt.name} {sentence.name}",
+        tokens=torch.cat([prompt.tokens, prompt.pause, sentence.tokens]),
+        phonemes=torch.cat([prompt.phonemes, sentence.phonemes]),
+    )
+
+
+def train(
+    recipe: SemanticRecipe,
+    sentences: Sequence[Sentence],
+    folder: Path,
+    *,
+    must_stop: Callable[[], bool] = lambda: False,
+    report: Callable[[int, int, dict[str, float]], None] = lambda _n, _of, _losses: None,
+) -> Outcome:
+    """Trains, or goes on from the newest checkpoint in `folder`, which `learnt` reads.
+
+    Args:
+        recipe: of the model and its training.
+        sentences: of the corpus.
+        folder: of checkpoints and of what comes out.
+        must_stop: asked before each update.
+        report: told each update's number, how many there will be, and its losses.
+
+    Raises:
+        TrainingError: the checkpoint is of another recipe or corpus, or the model has no row for a token.
+    """
+    lanes = lanes_of([one for one in sentences if not one.is_held_out], recipe.n_pairings)
+    held_out = lanes_of([one for one in sentences if one.is_held_out], 1)
+    n_updates = order_of(recipe.options, lanes).n_updates
+    step = SemanticStep(_fresh(recipe), recipe.options, n_updates)
+    trainer = train_semantic(step, lanes, held_out)
+    found = checkpoint.latest(folder / "checkpoints")
+    curve = Curve(folder / "losses.jsonl", 0 if found is None else found.progress.update)
+
+    def told(number: int, losses: dict[str, float]) -> None:
+        curve.add(number, losses)
+        report(number, n_updates, losses)
+
+    return run(
+        trainer,
+        folder / "checkpoints",
+        must_stop=must_stop,
+        report=told,
+        saved=curve.write,
+        pace=Pace(seconds=180.0),
+    )
+
+
+def learnt(recipe: SemanticRecipe, folder: Path) -> tuple[SemanticModel, int]:
+    """The model as it was at the newest checkpoint in `folder`, and after how many updates that is.
+
+    Raises:
+        TrainingError: there is none yet.
+        VoiceError: it is of another shape.
+    """
+    found = checkpoint.latest(folder / "checkpoints")
+    if found is None:
+        raise TrainingError(f"there is no checkpoint in {folder}: first run the stage semantic")
+    model = _fresh(recipe).eval()
+    load(model, without_prefix(found.tensors, "weights/"))
+    return model, found.progress.update
+
+
+def _fresh(recipe: SemanticRecipe) -> SemanticModel:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        return SemanticModel(recipe.model)
+
+
+def _pause_of(entry: Entry, hear: ContentBackbone, quantiser: Quantiser) -> Tensor:
+    sound = entry.spoken.sound.float() / _FULL_SCALE
+    tokens: Tensor = quantiser(hear(pad(sound, (0, SILENCE))))[0]
+    return tokens[-(SILENCE // TOKEN_SAMPLES) :].cpu()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _state_in(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with safe_open(path, framework="pt") as file:
+        return (file.metadata() or {}).get(_STATE)
