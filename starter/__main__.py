@@ -21,7 +21,7 @@ from starter.recipe import Recipe
 from starter.sentences import own_sentences
 from starter.texts import sentences_of
 
-STAGES: Final = ("corpus", "content", "tokens", "all")
+STAGES: Final = ("corpus", "content", "tokens", "decoder", "semantic", "all")
 _TELL_SECONDS: Final = 10.0
 
 
@@ -36,17 +36,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--threads", type=int, choices=range(1, 65), default=1, metavar="N", help="flites at once"
     )
+    parser.add_argument(
+        "--resume-from",
+        type=Path,
+        metavar="FOLDER",
+        help="begin with the networks there, instead of with ones that have learnt nothing",
+    )
     asked = parser.parse_args(arguments)
     try:
         with _listening() as must_stop:
-            _run(asked.stage, asked.folder, asked.book, asked.threads, must_stop)
+            _run(asked.stage, asked.folder, asked.book, asked.threads, asked.resume_from, must_stop)
             return 3 if must_stop() else 0
     except (BookError, SpeechError) as error:
         _tell(str(error))
         return 2
 
 
-def _run(stage: str, folder: Path, books: list[Path], n_threads: int, must_stop: Callable[[], bool]) -> None:
+def _run(
+    stage: str,
+    folder: Path,
+    books: list[Path],
+    n_threads: int,
+    begun: Path | None,
+    must_stop: Callable[[], bool],
+) -> None:
     recipe = Recipe()
     read = list(sentences_of(books))
     corpus = Corpus(folder / "corpus", recipe.corpus, own_sentences(recipe.corpus.n_own), read)
@@ -56,22 +69,56 @@ def _run(stage: str, folder: Path, books: list[Path], n_threads: int, must_stop:
         _learn_content(recipe, corpus, folder / "content", must_stop)
     if stage in {"tokens", "all"} and not must_stop():
         _make_tokens(recipe, corpus, folder, must_stop)
+    if stage in {"decoder", "all"} and not must_stop():
+        _learn_decoder(recipe, corpus, folder, begun, must_stop)
+    if stage in {"semantic", "all"} and not must_stop():
+        _learn_semantic(recipe, corpus, folder, must_stop)
 
 
 def _learn_content(recipe: Recipe, corpus: Corpus, folder: Path, must_stop: Callable[[], bool]) -> None:
     from starter.content import train
     from starter.measures import measure_backbone
 
-    tell = _reporter("update")
-
-    def report(number: int, n: int, losses: dict[str, float]) -> None:
-        tell(number, n, " ".join(f"{name} {loss:.4g}" for name, loss in losses.items()))
-
+    report = _losses_of(_reporter("update"))
     if train(recipe, corpus.entries(), folder, must_stop=must_stop, report=report) is not Outcome.STOPPED:
         held_out = (entry for entry in corpus.entries() if entry.is_held_out)
         measured = asdict(measure_backbone(folder, recipe.content, held_out))
         (folder / "measures.json").write_text(json.dumps(measured, indent=2), encoding="utf-8")
         _tell(f"frames right {measured['right']:.3f}, silence left out {measured['right_phones']:.3f}")
+
+
+def _learn_decoder(
+    recipe: Recipe, corpus: Corpus, folder: Path, begun: Path | None, must_stop: Callable[[], bool]
+) -> None:
+    from speech.gpt_sovits.files import DECODER
+    from starter.decoder import train
+
+    train(
+        recipe,
+        corpus.entries(),
+        folder / "tokens",
+        folder / "decoder",
+        begun=None if begun is None else begun / DECODER,
+        must_stop=must_stop,
+        report=_losses_of(_reporter("update")),
+    )
+
+
+def _losses_of(tell: Callable[..., None]) -> Callable[[int, int, dict[str, float]], None]:
+    """Tells a training's losses too."""
+
+    def report(number: int, n: int, losses: dict[str, float]) -> None:
+        tell(number, n, " ".join(f"{name} {loss:.4g}" for name, loss in losses.items()))
+
+    return report
+
+
+def _learn_semantic(recipe: Recipe, corpus: Corpus, folder: Path, must_stop: Callable[[], bool]) -> None:
+    from starter.semantic import sentences_of_corpus, train
+
+    sentences = sentences_of_corpus(corpus, folder)
+    report = _losses_of(_reporter("update"))
+    train(recipe.semantic, sentences, folder / "semantic", must_stop=must_stop, report=report)
 
 
 def _make_tokens(recipe: Recipe, corpus: Corpus, folder: Path, must_stop: Callable[[], bool]) -> None:

@@ -19,6 +19,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import functional
 
 from speech.backbones import ContentBackbone
 from speech.errors import TrainingError
@@ -29,6 +30,7 @@ from speech.networks.quantiser import Quantiser
 from speech.networks.weights import load
 from speech.text.lexicon import Lexicon
 from speech.text.utterance import Span
+from speech.training.content import PhoneFeatures
 from starter.corpus import Corpus, Entry
 from starter.recipe import TokenRecipe
 
@@ -39,6 +41,7 @@ SYMBOLS: Final = "v2"
 
 _STRIDE: Final = 2  # content features of a token
 _FULL_SCALE: Final = 32768
+_RIDGE: Final = 1e-3  # of the mean variance, so that a direction nobody uses is not blown up
 _TINY: Final = torch.finfo(torch.float32).tiny
 _STATE: Final = "state"
 
@@ -125,15 +128,17 @@ def make(
     hear, entries = ContentBackbone(content), list(corpus.entries())
     front = Front(SYMBOLS, 1, Backbones(content.parent, torch.device("cpu")))
     heard: list[Tensor] = []
+    spoken: list[Tensor] = []
     phonemes: list[Tensor] = []
     for n, entry in enumerate(entries, start=1):
         if must_stop():
             return False
         heard.append(pairs_of(hear, entry))
+        spoken.append(phones_of(entry)[: len(heard[-1])])
         phonemes.append(torch.tensor(front.phonemise([Span(entry.text, "en")], Lexicon()).ids))
         report(n, len(entries), "heard")
-    learnt = [pairs for pairs, entry in zip(heard, entries, strict=True) if not entry.is_held_out]
-    weights = codebook_of(recipe, learnt)
+    learnt = [place for place, entry in enumerate(entries) if not entry.is_held_out]
+    weights = codebook_of(recipe, [heard[place] for place in learnt], [spoken[place] for place in learnt])
     quantiser = quantiser_of(weights)
     readings: dict[str, Tensor] = {}
     with torch.inference_mode():
@@ -155,28 +160,59 @@ def pairs_of(hear: ContentBackbone, entry: Entry) -> Tensor:
     return content[: n_tokens * _STRIDE].reshape(n_tokens, -1)
 
 
-def codebook_of(recipe: TokenRecipe, heard: Sequence[Tensor]) -> dict[str, Tensor]:
-    """The quantiser's weights, of pairs of content features `[S, 2 C]` each.
+def phones_of(entry: Entry) -> Tensor:
+    """The phones of both frames of each token, `int64[S, 2]`."""
+    spoken = entry.spoken
+    classes = PhoneFeatures.of(entry.name, spoken.sound, spoken.phones, spoken.ends).classes
+    return classes[: len(classes) // _STRIDE * _STRIDE].unflatten(0, (-1, _STRIDE))
 
-    Both frames of a token count alike: `content_in` gives their mean.
+
+def codebook_of(recipe: TokenRecipe, heard: Sequence[Tensor], spoken: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The quantiser's weights: `content_in` looks where phones differ, and `codebook` divides what it sees.
+
+    Args:
+        recipe: of the codebook.
+        heard: pairs of content features of each sentence, `[S, 2 C]`.
+        spoken: the phones of each pair, `int64[S, 2]`.
 
     Raises:
         TrainingError: there are fewer pairs than codes.
     """
-    pairs = torch.cat(list(heard))  # [n, 2 C]
+    pairs, phones = torch.cat(list(heard)), torch.cat(list(spoken))  # [n, 2 C], [n, 2]
+    if len(pairs) < recipe.n_codes:
+        raise TrainingError(f"n_codes: {recipe.n_codes} are more than the corpus has tokens, {len(pairs)}")
     width = pairs.shape[1] // _STRIDE
-    weight = torch.eye(width)[:, :, None].expand(-1, -1, _STRIDE) / _STRIDE  # [C, C, 2]
-    points = pairs.reshape(len(pairs), _STRIDE, width).mean(dim=1)  # [n, C]
-    if len(points) < recipe.n_codes:
-        raise TrainingError(f"n_codes: {recipe.n_codes} are more than the corpus has tokens, {len(points)}")
     generator = torch.Generator().manual_seed(recipe.seed)
-    chosen = points[torch.randperm(len(points), generator=generator)[: recipe.n_points]]
-    codebook = cluster(chosen, recipe.n_codes, recipe.n_rounds, generator)
+    drawn = torch.randperm(len(pairs), generator=generator)[: recipe.n_points]
+    middle = pairs.mean(dim=0)
+    looks = discriminants(pairs[drawn] - middle, phones[drawn], min(recipe.n_directions, width))  # [d, 2 C]
+    weight = functional.pad(looks, (0, 0, 0, width - len(looks)))  # [C, 2 C]
+    bias = -weight @ middle
+    points = pairs[drawn] @ weight.T + bias
     return {
-        "content_in.weight": weight.contiguous(),
-        "content_in.bias": torch.zeros(width),
-        "codebook": codebook,
+        "content_in.weight": weight.unflatten(1, (_STRIDE, width)).transpose(1, 2).contiguous(),  # [C, C, 2]
+        "content_in.bias": bias,
+        "codebook": cluster(points, recipe.n_codes, recipe.n_rounds, generator),
     }
+
+
+def discriminants(pairs: Tensor, phones: Tensor, n: int) -> Tensor:
+    """The `n` directions `[n, D]` of `[m, D]` in which the phones `[m, 2]` differ most, for their spread.
+
+    Linear discriminant analysis (Rao 1948) over the pairs of phones. What one pair sounds like by turns
+    (narrator, neighbours) counts little in what comes out, so that tokens follow from a text as far as can.
+    All directions together have a mean square of 1.
+    """
+    names, places, counts = torch.unique(phones, dim=0, return_inverse=True, return_counts=True)
+    middles = torch.zeros(len(names), pairs.shape[1]).index_add_(0, places, pairs) / counts[:, None]
+    apart = pairs - middles[places]
+    within = apart.T @ apart / len(pairs)
+    within += _RIDGE * within.diagonal().mean() * torch.eye(len(within))
+    values, vectors = torch.linalg.eigh(within)
+    whiten = vectors * values.rsqrt() @ vectors.T
+    between = middles @ whiten * (counts / len(pairs)).sqrt()[:, None]
+    directions = torch.linalg.svd(between, full_matrices=False).Vh[:n] @ whiten  # [n, D]
+    return directions / (pairs @ directions.T).square().mean().sqrt()
 
 
 def cluster(points: Tensor, n: int, n_rounds: int, generator: torch.Generator) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from speech.errors import VoiceError
+from speech.units import HOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +176,13 @@ class DecoderConfig:
         """The shape of an upstream decoder, from `config.model` of its `.pth` and from its tensors.
 
         What upstream hard-codes by version (symbols, style bins, the speaker embedding) is read off the
-        tensors, so that a wrong version in the file cannot mislead.
+        tensors, so that a wrong version in the file cannot mislead. So is what it hard-codes for all (layers
+        of the flow and of the posterior), and the iSTFT head, which it has not.
 
         Raises:
             VoiceError: a field or a tensor that tells a shape is missing.
         """
+        default = cls()
         try:
             if str(hparams["resblock"]) != "1" or hparams["semantic_frame_rate"] != "25hz":
                 raise VoiceError("the decoder's config is not of v1, v2, v2Pro or v2ProPlus")
@@ -199,16 +202,37 @@ class DecoderConfig:
                 style_hidden=tensors["ref_enc.spectral.0.fc.weight"].shape[0],
                 style_width=int(hparams["gin_channels"]),
                 speaker_width=tensors["sv_emb.weight"].shape[1] if "sv_emb.weight" in tensors else 0,
-                generator=GeneratorConfig(
-                    width=int(hparams["upsample_initial_channel"]),
-                    rates=_integers(hparams["upsample_rates"]),
-                    kernels=_integers(hparams["upsample_kernel_sizes"]),
-                    block_kernels=_integers(hparams["resblock_kernel_sizes"]),
-                    block_dilations=tuple(_integers(row) for row in hparams["resblock_dilation_sizes"]),
-                ),
+                flow_layers=_count("flow.flows.0.enc.in_layers.", tensors) or default.flow_layers,
+                posterior_layers=_count("enc_q.enc.in_layers.", tensors) or default.posterior_layers,
+                generator=_spectral_of(tensors)
+                if "dec.spectrum_out.weight" in tensors
+                else _generator_of(hparams),
             )
         except KeyError as missing:
             raise VoiceError(f"the decoder's file lacks {missing}") from None
+
+    def to_upstream(self) -> dict[str, Any]:
+        """`config.model` of a file that holds this decoder: with its tensors, `of_upstream` gives it back."""
+        shape = {
+            "inter_channels": self.latent_width,
+            "hidden_channels": self.width,
+            "filter_channels": self.filter_width,
+            "n_heads": self.n_heads,
+            "n_layers": self.n_layers,
+            "kernel_size": self.kernel,
+            "gin_channels": self.style_width,
+            "semantic_frame_rate": "25hz",
+            "resblock": "1",
+        }
+        if isinstance(self.generator, GeneratorConfig):
+            shape |= {
+                "upsample_initial_channel": self.generator.width,
+                "upsample_rates": list(self.generator.rates),
+                "upsample_kernel_sizes": list(self.generator.kernels),
+                "resblock_kernel_sizes": list(self.generator.block_kernels),
+                "resblock_dilation_sizes": [list(row) for row in self.generator.block_dilations],
+            }
+        return shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +252,36 @@ class SpeakerConfig:
     def embedding_width(self) -> int:
         """Width of the speaker embedding: channels times what eightfold halving leaves of the mel bands."""
         return self.width * 8 * self.expansion * -(-self.n_mels // 8)
+
+
+def _generator_of(hparams: Mapping[str, Any]) -> GeneratorConfig:
+    return GeneratorConfig(
+        width=int(hparams["upsample_initial_channel"]),
+        rates=_integers(hparams["upsample_rates"]),
+        kernels=_integers(hparams["upsample_kernel_sizes"]),
+        block_kernels=_integers(hparams["resblock_kernel_sizes"]),
+        block_dilations=tuple(_integers(row) for row in hparams["resblock_dilation_sizes"]),
+    )
+
+
+def _spectral_of(tensors: Mapping[str, torch.Tensor]) -> SpectralConfig:
+    """The iSTFT head that these tensors are of; an upsampler's kernel is three times its rate."""
+    n_inner, width = tensors["dec.blocks.0.expand.weight"].shape
+    rate = max(tensors["dec.upsampler.weight"].shape[2] // 3, 1)
+    return SpectralConfig(
+        width=width,
+        n_blocks=_count("dec.blocks.", tensors),
+        expansion=n_inner // width,
+        kernel=tensors["dec.blocks.0.look.weight"].shape[2],
+        rate=rate,
+        hop=HOP // rate,
+        window=tensors["dec.spectrum_out.weight"].shape[0] - 2,
+    )
+
+
+def _count(start: str, tensors: Mapping[str, torch.Tensor]) -> int:
+    """How many numbers stand after `start` in the names."""
+    return len({name[len(start) :].split(".")[0] for name in tensors if name.startswith(start)})
 
 
 def _integers(values: Sequence[Any]) -> tuple[int, ...]:

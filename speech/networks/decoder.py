@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from speech.networks import flow, generator, prior, quantiser, style
+from speech.networks import flow, generator, prior, quantiser, spectral, style
 from speech.networks.config import DecoderConfig, SpectralConfig
 from speech.networks.flow import Flow
 from speech.networks.generator import Generator
@@ -26,6 +26,7 @@ UPSTREAM_NAMES = (
     *flow.UPSTREAM_NAMES,
     *style.UPSTREAM_NAMES,
     *generator.UPSTREAM_NAMES,
+    *spectral.UPSTREAM_NAMES,
     *quantiser.UPSTREAM_NAMES,
 )
 _TILE = 5 * FRAME_RATE

@@ -19,6 +19,13 @@ from speech.networks.convnext import ConvNeXt
 from speech.networks.layers import Layers
 from speech.networks.masks import blank, valid_of
 from speech.networks.tiles import in_tiles
+from speech.networks.weights import Names
+
+UPSTREAM_NAMES: Names = tuple(
+    (f"dec.{part}.", f"generator.{part}.")
+    for part in ("upsampler", "norm_in", "blocks", "norm_out", "spectrum_out")
+)
+"""Upstream has no such head; ours goes by the name of the generator's, and its first layers by theirs too."""
 
 _KERNEL = 7  # of the first convolution
 _MOST_MAGNITUDE = 100.0  # as Vocos: an exponential that runs away early in training stays finite

@@ -2,7 +2,8 @@
 
 As upstream's `s2_train.py` (commit 48b1a016). The posterior turns a recording's spectrogram into latents; the
 generator makes sound of a crop of them; the flow takes them to where the prior, which knows only tokens,
-phonemes and style, expects them. What the generator makes is compared with the recording.
+phonemes and style, expects them. What the generator makes is compared with the recording. A training may
+leave the discriminators out and compare spectra alone (`DecoderOptions.judged`, `windows`).
 """
 
 from __future__ import annotations
@@ -131,15 +132,23 @@ class Attempt:
 class DecoderStep:
     """Decoder, posterior and discriminators with their two optimisers."""
 
-    def __init__(self, networks: Networks, options: DecoderOptions) -> None:
-        """Takes the networks over, on whatever device they are; the quantiser is frozen always."""
+    def __init__(self, networks: Networks, options: DecoderOptions, n_updates: int | None = None) -> None:
+        """Takes the networks over, on whatever device they are; the quantiser is frozen always.
+
+        Args:
+            networks: where nothing is judged, the discriminators are left alone.
+            options: of the training.
+            n_updates: all there will be; only a rate that is annealed has to know.
+        """
+        assert n_updates is not None or not options.anneal, "a rate that is annealed wants n_updates"
         self.options = options
+        self.n_updates = n_updates
         self.networks = networks
         self.device = networks.decoder.quantiser.codebook.device
         networks.decoder.quantiser.requires_grad_(False)
         makers = {"decoder": networks.decoder, "posterior": networks.posterior}
         made_by = steps.trainable(makers, [f"decoder.{part}" for part in options.frozen])
-        judged_by = steps.trainable({"discriminators": networks.discriminators})
+        judged_by = steps.trainable({"discriminators": networks.discriminators}) if options.judged else {}
         self.named = made_by | judged_by
         self._maker = steps.AdamW(
             made_by,
@@ -149,7 +158,7 @@ class DecoderStep:
             slow=lambda name: name.startswith(_SLOW),
             slow_share=options.text_share,
         )
-        self._judge = steps.AdamW(judged_by, options, _BETAS, _EPSILON)
+        self._judge = steps.AdamW(judged_by, options, _BETAS, _EPSILON) if options.judged else None
         if options.recompute:
             layers = (Block, ConvNeXt, WaveNet, Encoder)
             for network in makers.values():
@@ -166,19 +175,22 @@ class DecoderStep:
             number: of the update, from 0: how far the divergence has warmed up.
             epoch: from 0.
         """
-        options, rate = self.options, self.options.rate * self.options.decay**epoch
+        rate = self.rate_of(number, epoch)
         kept: Attempt | None = None
-        judging = torch.zeros((), device=self.device)
-        for batch in batches:
-            with torch.set_grad_enabled(len(batches) == 1):
-                attempt = self.attempt(batch)
-            kept = attempt if len(batches) == 1 else None
-            with steps.precision(options, self.device):
-                real, made = self._judgements(attempt.real), self._judgements(attempt.made.detach())
-            loss = losses.judging_loss(real, made) / len(batches)
-            torch.autograd.backward(loss)
-            judging += loss.detach()
-        self._judge.step(rate)
+        judging: dict[str, float] = {}
+        if self._judge is not None:
+            summed = torch.zeros((), device=self.device)
+            for batch in batches:
+                with torch.set_grad_enabled(len(batches) == 1):
+                    attempt = self.attempt(batch)
+                kept = attempt if len(batches) == 1 else None
+                with steps.precision(self.options, self.device):
+                    real, made = self._judgements(attempt.real), self._judgements(attempt.made.detach())
+                loss = losses.judging_loss(real, made) / len(batches)
+                torch.autograd.backward(loss)
+                summed += loss.detach()
+            self._judge.step(rate)
+            judging["judging"] = float(summed)
 
         sums: dict[str, Tensor] = {}
         self.networks.discriminators.requires_grad_(False)  # they only pass the gradient on
@@ -190,18 +202,28 @@ class DecoderStep:
                 sums[name] = sums.get(name, torch.zeros_like(part)) + part.detach() / len(batches)
         self.networks.discriminators.requires_grad_(True)
         norm = self._maker.step(rate)
-        return {"judging": float(judging), **{n: float(p) for n, p in sums.items()}, "gradient": norm}
+        return judging | {name: float(part) for name, part in sums.items()} | {"gradient": norm}
+
+    def rate_of(self, number: int, epoch: int) -> float:
+        """The learning rate of update `number` in `epoch`, both from 0."""
+        options = self.options
+        rate = options.rate * options.decay**epoch
+        if options.anneal and self.n_updates is not None:
+            return rate * steps.half_cosine(number, options.warm_up, self.n_updates)
+        return rate * min(1.0, (number + 1) / max(options.warm_up, 1))
 
     def weigh(self, parts: Mapping[str, Tensor], number: int) -> Tensor:
         """The generator's loss in update `number`, of its parts."""
-        weights, warm_up = self.options.weights, self.options.divergence_warm_up
+        counted, warm_up = self.options.weights, self.options.divergence_warm_up
         warmth = min(1.0, number / warm_up) if warm_up else 1.0
-        return (
-            parts["adversarial"]
-            + weights.features * parts["features"]
-            + weights.mel * parts["mel"]
-            + weights.divergence * warmth * parts["divergence"]
-        )
+        weights = {
+            "adversarial": 1.0,
+            "features": counted.features,
+            "mel": counted.mel,
+            "spectral": counted.spectral,
+            "divergence": counted.divergence * warmth,
+        }
+        return torch.stack([weights[name] * part for name, part in parts.items()]).sum()
 
     def attempt(self, batch: DecoderBatch) -> Attempt:
         """Passes a batch through everything but the discriminators, with its own noise and crops."""
@@ -240,25 +262,30 @@ class DecoderStep:
 
     def tensors(self) -> dict[str, Tensor]:
         """The state of both optimisers."""
-        return self._maker.tensors() | self._judge.tensors()
+        return self._maker.tensors() | ({} if self._judge is None else self._judge.tensors())
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Takes over what `tensors` gave."""
         self._maker.restore(tensors)
-        self._judge.restore(tensors)
+        if self._judge is not None:
+            self._judge.restore(tensors)
 
     def losses_of(self, attempt: Attempt) -> dict[str, Tensor]:
         """The generator's losses, unweighted."""
-        with steps.precision(self.options, self.device):
-            with torch.no_grad():
-                real = self._judgements(attempt.real)
-            made = self._judgements(attempt.made)
-        return {
-            "adversarial": losses.adversarial_loss(made),
-            "features": losses.feature_loss(real, made),
-            "mel": attempt.mel,
-            "divergence": attempt.divergence,
-        }
+        parts: dict[str, Tensor] = {}
+        if self._judge is not None:
+            with steps.precision(self.options, self.device):
+                with torch.no_grad():
+                    real = self._judgements(attempt.real)
+                made = self._judgements(attempt.made)
+            parts["adversarial"] = losses.adversarial_loss(made)
+            parts["features"] = losses.feature_loss(real, made)
+        parts["mel"] = attempt.mel
+        if self.options.windows:
+            of_real, of_made = attempt.real[:, 0], attempt.made[:, 0]
+            parts["spectral"] = losses.spectral_loss(of_real, of_made, self.options.windows)
+        parts["divergence"] = attempt.divergence
+        return parts
 
     def _judgements(self, sound: Tensor) -> list[Judgement]:
         judgements: list[Judgement] = self.networks.discriminators(sound)

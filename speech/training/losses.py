@@ -2,6 +2,7 @@
 
 The decoder's: LSGAN (Mao et al. 2017), feature matching (Larsen et al. 2016), the mel distance of HiFi-GAN
 (Kong et al. 2020) and the KL term of VITS (Kim et al. 2021). The semantic model's: cross-entropy, summed.
+Our own besides: spectral losses at several resolutions, for a training without discriminators.
 Every loss is float32 and unweighted; the weights stand in `options.LossWeights`.
 """
 
@@ -24,6 +25,8 @@ from speech.units import SAMPLE_RATE
 
 N_MELS: Final = 128
 _MEL_FLOOR: Final = 1e-5
+_SPECTRAL_FLOOR: Final = 1e-4  # of magnitudes; a full-scale sine has 0.5
+_BANDS_PER_WINDOW: Final = 1 / 16
 _NO_TARGET: Final = -100  # what cross-entropy passes over
 
 
@@ -54,6 +57,50 @@ def feature_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor
 def mel_loss(real: Tensor, made: Tensor) -> Tensor:
     """The mean distance of two log mel spectrograms `[B, mels, F]`."""
     return F.l1_loss(made.float(), real.float())
+
+
+def spectral_loss(real: Tensor, made: Tensor, windows: Sequence[int]) -> Tensor:
+    """How far the spectra of two sounds `[B, N]` lie apart, averaged over windows of several lengths.
+
+    For each length: spectral convergence (Arık et al. 2018), the mean distance of log magnitudes (with it,
+    Yamamoto et al. 2020), and that of log mel bands, which weigh the spectrum as ears do.
+    """
+    distances = []
+    for window in windows:
+        with torch.no_grad():
+            of_real = _magnitudes(real, window)
+        of_made = _magnitudes(made, window)
+        convergence = (of_real - of_made).norm(dim=(1, 2)) / of_real.norm(dim=(1, 2))
+        filters = _bands(window).to(real)  # [bands, bins]
+        distances.append(
+            convergence.mean()
+            + F.l1_loss(of_made.log(), of_real.log())
+            + F.l1_loss((filters @ of_made).log(), (filters @ of_real).log())
+        )
+    return torch.stack(distances).mean()
+
+
+def _magnitudes(sound: Tensor, window: int) -> Tensor:
+    """Of sound `[B, N]`: `[B, window / 2 + 1, T]`, above the floor; a sine of amplitude 1 has 0.5."""
+    shape = torch.hann_window(window, dtype=sound.dtype, device=sound.device)
+    spectrum = torch.stft(sound, window, window // 4, window=shape, return_complex=True)
+    power = (spectrum.real.square() + spectrum.imag.square()) / shape.sum().square()
+    return (power + _SPECTRAL_FLOOR**2).sqrt()
+
+
+@lru_cache(maxsize=16)
+def _bands(window: int) -> Tensor:
+    """Mel filters `[bands, window / 2 + 1]` of unit sums; the longer the window, the more."""
+    n_bins = window // 2 + 1
+    filters: Tensor = torchaudio.functional.melscale_fbanks(
+        n_bins,
+        0.0,
+        SAMPLE_RATE / 2,
+        min(N_MELS, int(window * _BANDS_PER_WINDOW)),
+        SAMPLE_RATE,
+        mel_scale="slaney",
+    ).T
+    return (filters / filters.sum(dim=1, keepdim=True).clamp_min(1e-3)).contiguous()
 
 
 def divergence(z: Tensor, posterior: Latents, prior: Latents) -> Tensor:

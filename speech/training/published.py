@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from speech.errors import VoiceError
-from speech.networks import decoder, posterior, semantic
+from speech.networks import decoder, posterior, semantic, spectral
 from speech.networks.decoder import Decoder
 from speech.networks.discriminators import Discriminators
 from speech.networks.posterior import Posterior
@@ -66,6 +66,7 @@ _DECODER: Final[Names] = (
     ("generator.blocks.#.dilated.#.", "dec.resblocks.#.convs1.#."),
     ("generator.blocks.#.plain.#.", "dec.resblocks.#.convs2.#."),
     ("generator.sound_out.", "dec.conv_post."),
+    *((ours, theirs) for theirs, ours in spectral.UPSTREAM_NAMES),
     ("style.spectral_1.", "ref_enc.spectral.0.fc."),
     ("style.spectral_2.", "ref_enc.spectral.3.fc."),
     ("style.temporal.#.", "ref_enc.temporal.#.conv1.conv."),

@@ -15,7 +15,16 @@ from starter.content import publish
 from starter.corpus import Corpus
 from starter.recipe import TokenRecipe
 from starter.sentences import own_sentences
-from starter.tokens import QUANTISER, READINGS, cluster, codebook_of, make, read_quantiser, read_readings
+from starter.tokens import (
+    QUANTISER,
+    READINGS,
+    cluster,
+    codebook_of,
+    discriminants,
+    make,
+    read_quantiser,
+    read_readings,
+)
 from tests.speech.training import drawn
 from tests.starter.test_stages import RECIPE
 
@@ -41,7 +50,20 @@ def test_no_code_is_lost_where_points_are_alike() -> None:
 
 def test_fewer_tokens_than_codes_are_told() -> None:
     with pytest.raises(TrainingError, match="n_codes: 8 are more than the corpus has tokens, 3"):
-        codebook_of(TOKENS, [drawn.normal("few", 3, 32)])
+        codebook_of(TOKENS, [drawn.normal("few", 3, 32)], [torch.zeros(3, 2, dtype=torch.long)])
+
+
+def test_directions_are_those_in_which_phones_differ() -> None:
+    """Two phones differ in one direction; another one, twenty times as loud, has nothing to do with them."""
+    phones = drawn.integers("phones", 2, 400)
+    pairs = 0.1 * drawn.normal("apart", 400, 6)
+    pairs[:, 4] += phones
+    pairs[:, 1] += 20 * drawn.normal("loud", 400)
+    [direction] = discriminants(pairs - pairs.mean(dim=0), phones[:, None].expand(-1, 2), 1)
+    assert direction.abs().argmax() == 4
+    found = (pairs - pairs.mean(dim=0)) @ direction
+    assert found.square().mean().sqrt() == pytest.approx(1, abs=1e-4)
+    assert torch.corrcoef(torch.stack([found, phones.float()]))[0, 1].abs() > 0.95
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +95,7 @@ def test_every_sentence_is_read(corpus: tuple[Corpus, Path], tmp_path: Path) -> 
     quantiser = read_quantiser(tmp_path)
     assert quantiser.codebook.shape == (8, 16)
     together = torch.cat([reading.tokens for reading in readings.values()])
-    assert len(together.unique()) > 4  # one code for all would be no codebook
+    assert len(torch.unique(together)) > 4  # one code for all would be no codebook
 
 
 def test_what_is_there_is_kept_until_something_changes(corpus: tuple[Corpus, Path], tmp_path: Path) -> None:
