@@ -4,8 +4,8 @@ glibc gives every block above a threshold (128 KiB at first) back to the system 
 for hundreds of such blocks a second; each comes back as pages that must be zeroed and mapped one by one.
 Keeping them made the decoder use 16 % less processor time on utterances of up to ten seconds.
 
-What does not stay is oneDNN's machine code. It makes some for every convolution at every length, a hundred of
-them and 100 MB for a length of the decoder, and keeps a thousand. Hardly two utterances are of one length.
+What does not stay is oneDNN's machine code. It makes some for every product and convolution at every length,
+and keeps a thousand. Hardly two utterances are of one length.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 
-_KERNELS = (b"ONEDNN_PRIMITIVE_CACHE_CAPACITY", b"128")  # of 1024: those of one length, and of a tick
+_KERNELS = (b"ONEDNN_PRIMITIVE_CACHE_CAPACITY", b"256")  # of 1024: of the generator it is a hundred
 
 _LARGEST_KEPT_BYTES: Final = 2**30
 _MOST_KEPT_BYTES: Final = 2**31 - 1  # what an int of C can say

@@ -23,6 +23,7 @@ from speech.bench.quality import Quality, compare
 from speech.bench.weights import SHAPES, Networks
 from speech.errors import SpeechError
 from speech.networks.packed import pack
+from speech.networks.packed_generator import pack_generator
 from speech.precision import Precision
 
 _BARRIER_SECONDS: Final = 3600.0
@@ -133,6 +134,7 @@ def measure(order: Order, index: int, barrier: Barrier | ThreadBarrier) -> Share
     plain = speak(networks, plain_share, 1, exact, read)
     order.precision.apply(networks.semantic, networks.decoder)
     pack(networks.semantic)
+    pack_generator(networks.decoder)
     speak(networks, plain_share[:1], order.lanes, in_graphs=order.in_graphs)
     barrier.wait(_BARRIER_SECONDS)
     with GpuWatch(is_on=order.device == "cuda") as watch:

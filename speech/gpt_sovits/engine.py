@@ -24,6 +24,7 @@ from speech.gpt_sovits.orders import Asked, Order, Orders
 from speech.gpt_sovits.weights import load_decoder, load_semantic, version_of
 from speech.networks.decoder import Decoder
 from speech.networks.packed import pack
+from speech.networks.packed_generator import pack_generator
 from speech.networks.semantic import SemanticModel
 from speech.precision import Precision
 from speech.text.symbols import SymbolsVersion
@@ -46,7 +47,7 @@ class Engine:
     ) -> None:
         """An engine of networks that are ready to speak; `n_together` utterances are sounded at once.
 
-        On a CPU the semantic model is packed: it is of no other use afterwards.
+        On a CPU both are packed: they are of no other use afterwards.
         """
         self.decoder = decoder
         self.front = front
@@ -56,6 +57,7 @@ class Engine:
         self.n_bytes = n_bytes_of(semantic) + n_bytes_of(decoder)
         """The memory of its networks."""
         pack(semantic)
+        pack_generator(decoder)
 
     @classmethod
     def open(

@@ -30,8 +30,8 @@ UPSTREAM_NAMES: Names = (
     ("dec.conv_post.", "generator.sound_out."),
 )
 
-_SLOPE = 0.1
-_LAST_SLOPE = 0.01  # footgun: before the last convolution alone, torch's default slipped into upstream
+SLOPE = 0.1
+LAST_SLOPE = 0.01  # footgun: before the last convolution alone, torch's default slipped into upstream
 _KERNEL = 7  # of the first and the last convolution
 
 
@@ -95,11 +95,11 @@ class Generator(nn.Module):
             x = side_by_side(x)
         x = self.latents_in(x) + self.style_in(style.to(dtype))  # [B, C, F]
         for upsample, rate in zip(self.upsamplers, self.rates, strict=True):
-            x = upsample(blank(F.leaky_relu_(x, _SLOPE), valid_at(x, hop)))
+            x = upsample(blank(F.leaky_relu_(x, SLOPE), valid_at(x, hop)))
             hop *= rate
             valid = valid_at(x, hop)
             x = sum_of([block(x, valid) for block in islice(blocks, self.n_side)]).div_(self.n_side)
-        x = self.sound_out(blank(F.leaky_relu_(x, _LAST_SLOPE), valid_at(x, hop))).float()
+        x = self.sound_out(blank(F.leaky_relu_(x, LAST_SLOPE), valid_at(x, hop))).float()
         return blank(torch.tanh(x), valid_at(x, hop))[:, 0]  # [B, N]
 
 
@@ -119,8 +119,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, valid: Tensor | None) -> Tensor:
         """`[B, C, T]` becomes another `[B, C, T]`."""
         for dilated, plain in zip(self.dilated, self.plain, strict=True):
-            y = dilated(blank(F.leaky_relu(x, _SLOPE), valid))
-            x = plain(blank(F.leaky_relu_(y, _SLOPE), valid)).add_(x)
+            y = dilated(blank(F.leaky_relu(x, SLOPE), valid))
+            x = plain(blank(F.leaky_relu_(y, SLOPE), valid)).add_(x)
         return x
 
 
