@@ -71,7 +71,7 @@ class SemanticRecipe:
             look_every=100,
         )
     )
-    n_pairings: int = 4
+    n_pairings: int = 3
     """Ways in which sentences are joined in pairs; an epoch goes through all of them."""
 
 
