@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sqlalchemy import update
 
 from jobs.ledger.keys import LOCAL_TENANT
@@ -17,9 +18,17 @@ from jobs.ledger.values import ArtefactView
 from jobs.settings import Settings
 from jobs.states import JobState, StepKind
 from jobs.tables import Step
+from models_store.manifest import VoiceManifest
+from models_store.upstream.contents import GPT, SOVITS
+from models_store.upstream.export import export
+from models_store.upstream.merging import whole_weights
+from speech.gpt_sovits.adapters import read_adapters, wear
 from speech.gpt_sovits.files import ADAPTERS, DECODER, SEMANTIC
+from speech.gpt_sovits.weights import load_semantic, read_weights
+from speech.networks.semantic import Prefix
 from speech.text.utterance import Span, Utterance
 from speech.voice import Request
+from tests.models_store.upstream.test_round_trip import assert_same_file, packed
 from tests.speech.training.spoken import speech
 from tests.worker.conftest import hastened
 from tests.worker.learning import TEXTS, drain, put_base, recordings, sent, submit
@@ -41,6 +50,25 @@ def artefacts(workshop: Workshop, job_id: str) -> dict[str, ArtefactView]:
 
 def read(workshop: Workshop, artefact: ArtefactView) -> bytes:
     return workshop.objects.get(artefact.key, sha256=artefact.sha256)
+
+
+def goes_round(workshop: Workshop, manifest: VoiceManifest, folder: Path) -> Path:
+    """Where the voice's weights are that went out into upstream's files and came in again, unchanged."""
+    back = folder / "back"
+    back.mkdir()
+    with whole_weights(workshop.shelf.source(manifest)) as weights:
+        export(weights, folder / "a.ckpt", folder / "a.pth")
+        for name, part, file in ((SEMANTIC, GPT, "a.ckpt"), (DECODER, SOVITS, "a.pth")):
+            (back / name).write_bytes(packed(folder / file, part))
+            (went, of_went), (came, of_came) = (read_weights(each / name) for each in (weights, back))
+            assert came.keys() == went.keys()
+            assert all(came[key].dtype == went[key].dtype for key in came)
+            assert all(torch.equal(came[key], went[key]) for key in came)
+            assert (of_came["config"], of_came["info"]) == (of_went["config"], of_went["info"])
+    export(back, folder / "b.ckpt", folder / "b.pth")
+    assert_same_file(folder / "a.ckpt", folder / "b.ckpt")
+    assert_same_file(folder / "a.pth", folder / "b.pth")
+    return back
 
 
 def test_recordings_become_a_version_that_speaks(workshop: Workshop, tmp_path: Path) -> None:
@@ -76,6 +104,10 @@ def test_recordings_become_a_version_that_speaks(workshop: Workshop, tmp_path: P
     assert np.isfinite(take.samples).all()
     assert take.samples.size > 3_200
     assert not list(workshop.objects.list(f"t/{LOCAL_TENANT}/jobs/{job_id}/checkpoint"))
+    back = goes_round(workshop, manifest, tmp_path)
+    own = workshop.shelf.source(manifest).folder
+    assert own is not None
+    assert torch.equal(*(read_weights(each / DECODER)[0]["dec.conv_pre.weight"] for each in (own, back)))
 
 
 def test_bad_recordings_are_refused_in_one_line_each(workshop: Workshop, tmp_path: Path) -> None:
@@ -171,7 +203,8 @@ def test_adapters_become_a_small_version_on_its_base(workshop: Workshop, tmp_pat
     sounds, texts = recordings(3)
     sounds["0.wav"] = speech(30.0, seed=20)  # the first, by which it is judged, is more than one utterance
     texts["0.wav"] = " ".join(TEXTS * 4)
-    options = {"adapter_rank": 2, "least_per_epoch": 1, "semantic_epochs": 1, "semantic_passes": 1}
+    options = {"adapter_rank": 2, "least_per_epoch": 1, "semantic_epochs": 2, "semantic_passes": 1}
+    options |= {"semantic_rate": 0.1}  # so that few updates are heard
     job_id = submit(workshop, sent(workshop, tmp_path, sounds), texts, options=options)
     drain(workshop)
     job = workshop.ledger.jobs.get(LOCAL_TENANT, job_id)
@@ -179,6 +212,16 @@ def test_adapters_become_a_small_version_on_its_base(workshop: Workshop, tmp_pat
     manifest = workshop.shelf.resolve("anna")
     assert manifest.base == f"base@{base.version}"
     assert set(manifest.files) == {ADAPTERS, manifest.prompts[0].file}
+    source = workshop.shelf.source(manifest)
+    assert source.weights is not None
+    merged = load_semantic(goes_round(workshop, manifest, tmp_path), torch.device("cpu"))
+    alone = load_semantic(source.weights, torch.device("cpu"))
+    worn = wear(alone, read_adapters(source.folder))
+    prefix = Prefix.of([torch.arange(9)], [torch.zeros(9, alone.config.linguistic_width)], [torch.arange(5)])
+    with torch.inference_mode():
+        said, by_adapters, by_base = (model(prefix) for model in (merged, worn, alone))
+    torch.testing.assert_close(said, by_adapters, rtol=0, atol=5e-3)  # rounded to half precision
+    assert not torch.allclose(by_base, by_adapters, rtol=0, atol=0.1)
     kept = artefacts(workshop, job_id)
     assert json.loads(read(workshop, kept["evaluation.json"]))["recordings"] == []
     assert set(kept) >= {"preview.wav", "losses.png"}
