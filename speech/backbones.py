@@ -24,7 +24,8 @@ from transformers import BertConfig, BertModel, HubertConfig, HubertModel
 from speech.errors import SpeechError, VoiceError
 from speech.networks import fbank, speaker
 from speech.networks.config import ContentConfig, SpeakerConfig
-from speech.networks.content import ContentEncoder
+from speech.networks.content import HOP, ContentEncoder
+from speech.networks.lane_norm import LaneNorm
 from speech.networks.masks import pad_lanes, valid_of
 from speech.networks.speaker import SpeakerEncoder
 from speech.networks.weights import Names, load, rename
@@ -43,6 +44,11 @@ _WEIGHT_NORM_NAMES: Names = (
 )
 """The positional convolution's weight norm, as newer and as older files name it."""
 
+_FIRST_KERNEL, _FIRST_STRIDE = 10, 5  # of HuBERT's first layer, the one that norms over time
+
+Hear = Callable[[Tensor, Tensor | None], tuple[Tensor, list[int]]]
+"""Sound `[B, N]` and samples of each lane, None where all are full: features `[B, C, F]`, frames of each."""
+
 _BERT_NAMES: Names = (("bert.", ""), (".gamma", ".weight"), (".beta", ".bias"))
 
 
@@ -55,17 +61,23 @@ class ContentBackbone:
         is_own = config.get(_KIND) == _CONTENT_ENCODER
         self._hear = (_content_encoder if is_own else _hubert)(config, _tensors_of(folder), self._device)
 
-    @torch.inference_mode()
     def __call__(self, sound: Tensor) -> Tensor:
         """Content features of one recording `[N]` at 16 kHz: `[1, C, F]`.
 
-        F is (N - 400) // 320 + 1 of HuBERT, N // 320 of our own encoder: one more at most.
-
-        The recording goes in as it is: upstream does not normalise it either. One at a time, because both
-        listen to the loudness of a whole recording, and HuBERT would take padding for part of it.
+        F is (N - 400) // 320 + 1 of HuBERT, N // 320 of our own encoder: one more at most. The recording goes
+        in as it is: upstream does not normalise it either.
         """
-        assert sound.dim() == 1, f"sound is {list(sound.shape)}, not [N]"
-        return self._hear(sound[None].to(self._device))
+        return self.hear_all([sound])[0][None]
+
+    @torch.inference_mode()
+    def hear_all(self, sounds: Sequence[Tensor]) -> list[Tensor]:
+        """Those of several recordings, `[C, F]` each, in one pass; no recording hears another's filling."""
+        for sound in sounds:
+            assert sound.dim() == 1, f"sound is {list(sound.shape)}, not [N]"
+        lanes, n_samples = pad_lanes([sound.to(self._device) for sound in sounds])  # [B, N]
+        is_even = bool((n_samples == lanes.shape[1]).all())
+        features, n_frames = self._hear(lanes, None if is_even else n_samples)  # [B, C, F]
+        return [row[:, :n] for row, n in zip(features, n_frames, strict=True)]
 
 
 def describe_content(config: ContentConfig) -> str:
@@ -73,29 +85,42 @@ def describe_content(config: ContentConfig) -> str:
     return json.dumps({_KIND: _CONTENT_ENCODER, **asdict(config)}, indent=2)
 
 
-def _content_encoder(
-    config: Mapping[str, Any], tensors: Mapping[str, Tensor], device: torch.device
-) -> Callable[[Tensor], Tensor]:
+def _content_encoder(config: Mapping[str, Any], tensors: Mapping[str, Tensor], device: torch.device) -> Hear:
     shape = {name: value for name, value in config.items() if name != _KIND}
     try:
         network = ContentEncoder(ContentConfig(**shape | {"dilations": tuple(shape["dilations"])}))
     except (KeyError, TypeError) as error:
         raise VoiceError(f"the content encoder's config.json does not describe one: {error}") from None
     load(network, tensors)
-    return network.eval().to(device)
+    network.eval().to(device)
+
+    def hear(sound: Tensor, n_samples: Tensor | None) -> tuple[Tensor, list[int]]:
+        features: Tensor = network(sound, n_samples)
+        n = [sound.shape[1]] * len(sound) if n_samples is None else n_samples.tolist()
+        return features, [samples // HOP for samples in n]
+
+    return hear
 
 
-def _hubert(
-    config: dict[str, Any], tensors: Mapping[str, Tensor], device: torch.device
-) -> Callable[[Tensor], Tensor]:
+def _hubert(config: dict[str, Any], tensors: Mapping[str, Tensor], device: torch.device) -> Hear:
     network: Any = HubertModel(HubertConfig.from_dict(config))
     remove_parametrizations(network.encoder.pos_conv_embed.conv, "weight")
     load(network, {rename(name, _WEIGHT_NORM_NAMES): tensor for name, tensor in tensors.items()})
     network.eval().to(device)
+    first = network.feature_extractor.conv_layers[0]
+    norm: LaneNorm | None = None
+    if config.get("feat_extract_norm", "group") == "group":  # the other kind norms each frame for itself
+        first.layer_norm = norm = LaneNorm(first.layer_norm)
 
-    def hear(sound: Tensor) -> Tensor:
-        states: Tensor = network(sound).last_hidden_state  # [1, F, C]
-        return states.transpose(1, 2)
+    def hear(sound: Tensor, n_samples: Tensor | None) -> tuple[Tensor, list[int]]:
+        if norm is not None:
+            n_first = None if n_samples is None else (n_samples - _FIRST_KERNEL) // _FIRST_STRIDE + 1
+            norm.n_valid = n_first
+        attended = None if n_samples is None else valid_of(n_samples, sound.shape[1]).long()
+        states: Tensor = network(sound, attention_mask=attended).last_hidden_state  # [B, F, C]
+        n = torch.tensor([sound.shape[1]] * len(sound)) if n_samples is None else n_samples
+        # what HuBERT itself reckons from its kernels and strides
+        return states.transpose(1, 2), network._get_feat_extract_output_lengths(n).tolist()  # noqa: SLF001
 
     return hear
 
@@ -161,6 +186,17 @@ class SpeakerBackbone:
         assert sound.dim() == 1, f"sound is {list(sound.shape)}, not [N]"
         embedding: Tensor = self._network(fbank.mel_energies(sound[None].to(self._device)))[0]
         return embedding
+
+    @torch.inference_mode()
+    def hear_all(self, sounds: Sequence[Tensor]) -> Tensor:
+        """Those of several recordings, `[B, W]`, in one pass; no recording hears another's filling."""
+        for sound in sounds:
+            assert sound.dim() == 1, f"sound is {list(sound.shape)}, not [N]"
+        lanes, n_samples = pad_lanes([sound.to(self._device) for sound in sounds])  # [B, N]
+        n_frames = (n_samples - fbank.WINDOW) // fbank.HOP + 1
+        is_even = bool((n_samples == lanes.shape[1]).all())
+        embeddings: Tensor = self._network(fbank.mel_energies(lanes), None if is_even else n_frames)
+        return embeddings
 
 
 def _speaker_config_of(tensors: Mapping[str, Tensor]) -> SpeakerConfig:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from speech.networks.config import SpeakerConfig
 from speech.networks.layers import Layers
+from speech.networks.masks import blank, valid_of
 
 UPSTREAM_UNUSED = ("seg_1.*",)
 """The last layer of speaker verification; a voice takes what stands before it."""
@@ -35,13 +36,25 @@ class SpeakerEncoder(nn.Module):
         self.layer3_ds = nn.Conv2d(outs[2], outs[3], 3, stride=2, padding=1, bias=False)
         self.fuse34 = Fusion(outs[3])
 
-    def forward(self, energies: Tensor) -> Tensor:
-        """The speaker embedding of `[B, F, mels]`, `[B, embedding width]`; all lanes of one length."""
+    def forward(self, energies: Tensor, n_frames: Tensor | None = None) -> Tensor:
+        """The speaker embedding of `[B, F, mels]`, `[B, embedding width]`.
+
+        Args:
+            energies: mel energies of recordings.
+            n_frames: `int64[B]`; None where every lane is full.
+        """
         x = energies.transpose(1, 2)[:, None]  # [B, 1, mels, F]
-        x = F.relu(self.bn1(self.conv1(x)))
-        third: Tensor = self.layer3(self.layer2(self.layer1(x)))  # [B, C, mels / 4, F / 4]
-        fused: Tensor = self.fuse34(self.layer4(third), self.layer3_ds(third))  # [B, 2 C, mels / 8, F / 8]
-        return fused.flatten(1, 2).mean(dim=2)
+        valid = None if n_frames is None else valid_of(n_frames, x.shape[3])[:, None, None]
+        x = F.relu(self.bn1(self.conv1(blank(x, valid))))
+        for stage in (self.layer1, self.layer2, self.layer3):
+            x, valid = run_stage(stage, x, valid)  # [B, C, mels / 4, F / 4]
+        narrowed = self.layer3_ds(blank(x, valid))
+        fourth, valid = run_stage(self.layer4, x, valid)
+        fused: Tensor = self.fuse34(fourth, narrowed)  # [B, 2 C, mels / 8, F / 8]
+        flat = fused.flatten(1, 2)
+        if valid is None:
+            return flat.mean(dim=2)
+        return (flat * valid[:, 0]).sum(dim=2) / valid[:, 0].sum(dim=2)
 
 
 class Block(nn.Module):
@@ -66,13 +79,16 @@ class Block(nn.Module):
                 nn.Conv2d(width_in, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out)
             )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`[B, C, mels, F]` becomes `[B, C', mels / stride, F / stride]`."""
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """`[B, C, mels, F]` becomes `[B, C', mels / stride, F / stride]`.
+
+        `valid`, `bool[B, 1, 1, F / stride]`, is of what comes out; None where every lane is full.
+        """
         split = F.hardtanh(self.bn1(self.conv1(x)), 0, _CEILING).chunk(len(self.convs), dim=1)
         heard: list[Tensor] = []
         for i, (conv, norm) in enumerate(zip(self.convs, self.bns, strict=True)):
             branch = split[i] if i == 0 else self._join(i - 1, heard[-1], split[i])
-            heard.append(F.hardtanh(norm(conv(branch)), 0, _CEILING))
+            heard.append(F.hardtanh(norm(conv(blank(branch, valid))), 0, _CEILING))
         y = self.bn3(self.conv3(torch.cat(heard, dim=1)))
         return F.hardtanh(y + self.shortcut(x), 0, _CEILING)
 
@@ -101,6 +117,16 @@ class Fusion(nn.Module):
         """Two of `[B, C, mels, F]` become one."""
         lean: Tensor = torch.tanh(self.local_att(torch.cat([x, y], dim=1)))
         return x * (1 + lean) + y * (1 - lean)
+
+
+def run_stage(stage: nn.Sequential, x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """A stage on lanes of different length; what is valid afterwards: every other place after a stride."""
+    for block in stage:
+        assert isinstance(block, Block), f"a stage is of blocks, not of {type(block).__name__}"
+        if valid is not None and block.conv1.stride[0] > 1:
+            valid = valid[..., :: block.conv1.stride[0]]
+        x = block(x, valid)
+    return x, valid
 
 
 def stage_of(

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ from speech.gpt_sovits.company import Backbones
 from speech.gpt_sovits.front import Front
 from speech.gpt_sovits.recording import resample
 from speech.networks import fbank
+from speech.networks.masks import pad_lanes
 from speech.networks.quantiser import Quantiser
 from speech.text.lexicon import Lexicon
 from speech.text.utterance import Span
@@ -37,6 +39,7 @@ from speech.units import FRAMES_PER_TOKEN, SAMPLE_RATE
 
 _FORMAT: Final = 1  # another number makes all features anew
 _CONTENT_LOUDNESS: Final = 1145.14  # upstream's; HuBERT's first norm makes next to nothing of it
+_LANES: Final = 8  # recordings heard side by side
 _LEAST_TOKENS: Final = 15  # 0.6 s, as upstream
 PHONEMES_A_SECOND: Final = (3.0, 25.0)
 """Fewer or more do not fit the recording; upstream passes over them."""
@@ -81,22 +84,47 @@ class FeatureMaker:
                 names it.
             VoiceError: a backbone is missing.
         """
-        path = self._path_of(recording)
-        found = _recall(path, recording.name) if path is not None else None
-        if found is None:
-            found = self._make(recording)
-            if path is not None:
-                _keep(path, found)
-        return found
+        [made] = self.make_all([recording])
+        if isinstance(made, TrainingError):
+            raise made
+        return made
+
+    def make_all(self, recordings: Sequence[Recording]) -> list[Features | TrainingError]:
+        """The features of each recording, or why it has none, as `make`; those of like length side by side.
+
+        Raises:
+            VoiceError: a backbone is missing.
+        """
+        made: dict[int, Features | TrainingError] = {}
+        read: dict[int, Features] = {}
+        for index, recording in enumerate(recordings):
+            path = self._path_of(recording)
+            found = _recall(path, recording.name) if path is not None else None
+            if found is not None:
+                made[index] = found
+                continue
+            try:
+                read[index] = self._read(recording)
+            except TrainingError as error:
+                made[index] = error
+        by_length = sorted(read, key=lambda index: len(read[index].sound))
+        for first in range(0, len(by_length), _LANES):
+            indices = by_length[first : first + _LANES]
+            for index, features in zip(indices, self._hear([read[i] for i in indices]), strict=True):
+                made[index] = features
+                if (path := self._path_of(recordings[index])) is not None:
+                    _keep(path, features)
+        return [made[index] for index in range(len(recordings))]
 
     @torch.inference_mode()
-    def _make(self, recording: Recording) -> Features:
+    def _read(self, recording: Recording) -> Features:
+        """A recording's sound and phonemes, and no tokens yet."""
         sound = prepare(recording.sound)
         n_tokens = len(sound) // SAMPLES_PER_TOKEN
         if n_tokens < _LEAST_TOKENS:
             seconds = len(sound) / SAMPLE_RATE
             raise TrainingError(f"{recording.name}: {seconds:.2f} s of sound are too short to learn from")
-        phonemes, linguistic = self._read(recording)
+        phonemes, linguistic = self._phonemise(recording)
         rate = len(phonemes) / len(sound) * SAMPLE_RATE
         low, high = PHONEMES_A_SECOND
         if not low <= rate <= high:
@@ -107,13 +135,22 @@ class FeatureMaker:
         return Features(
             name=recording.name,
             sound=sound,
-            tokens=self._tokens_of(sound, n_tokens),
+            tokens=torch.empty(0, dtype=torch.int64),
             phonemes=phonemes,
             linguistic=linguistic,
-            speaker=self._embedding_of(sound),
         )
 
-    def _read(self, recording: Recording) -> tuple[Tensor, Tensor | None]:
+    @torch.inference_mode()
+    def _hear(self, lanes: Sequence[Features]) -> list[Features]:
+        """The same with their tokens and speaker embeddings."""
+        sounds = [lane.sound for lane in lanes]
+        tokens, speakers = self._tokens_of(sounds), self._embeddings_of(sounds)
+        return [
+            replace(lane, tokens=own, speaker=speaker)
+            for lane, own, speaker in zip(lanes, tokens, speakers, strict=True)
+        ]
+
+    def _phonemise(self, recording: Recording) -> tuple[Tensor, Tensor | None]:
         """Phonemes `[P]`, and linguistic features `[P, W]` where the language has any."""
         try:
             phonemes = self._front.phonemise([Span(recording.text, recording.language)], Lexicon())
@@ -123,24 +160,28 @@ class FeatureMaker:
         linguistic = self._front.linguistic([phonemes])[0] if has_any else None
         return torch.tensor(phonemes.ids), linguistic
 
-    def _tokens_of(self, sound: Tensor, n_tokens: int) -> Tensor:
-        """One token for each 40 ms, `int64[S]`. The backbone ends a frame early; the last is said twice."""
+    def _tokens_of(self, sounds: Sequence[Tensor]) -> list[Tensor]:
+        """One token for each 40 ms, `int64[S]`. The backbone ends a frame early: its last is said twice."""
         if self._content is None:
             self._content = self._backbones.content()
-        heard = resample(sound * _CONTENT_LOUDNESS, SAMPLE_RATE, CONTENT_SAMPLE_RATE)
-        content = self._content(heard)  # [1, C, F - 1]
-        missing = n_tokens * FRAMES_PER_TOKEN - content.shape[2]
-        assert 0 <= missing <= FRAMES_PER_TOKEN, f"the content backbone gave {content.shape[2]} frames"
-        content = F.pad(content, (0, missing), mode="replicate").to(self._quantiser.codebook.device)
-        tokens: Tensor = self._quantiser(content)[0]
-        return tokens.cpu()
+        heard = [resample(sound * _CONTENT_LOUDNESS, SAMPLE_RATE, CONTENT_SAMPLE_RATE) for sound in sounds]
+        whole = []
+        for sound, content in zip(sounds, self._content.hear_all(heard), strict=True):  # [C, F - 1]
+            missing = len(sound) // SAMPLES_PER_TOKEN * FRAMES_PER_TOKEN - content.shape[1]
+            assert 0 <= missing <= FRAMES_PER_TOKEN, f"the content backbone gave {content.shape[1]} frames"
+            whole.append(F.pad(content, (0, missing), mode="replicate"))
+        lanes, n_frames = pad_lanes(whole, dim=1)  # [B, C, F]
+        tokens: Tensor = self._quantiser(lanes.to(self._quantiser.codebook.device)).cpu()  # [B, S]
+        n_tokens = (n_frames // FRAMES_PER_TOKEN).tolist()
+        return [row[:n].clone() for row, n in zip(tokens, n_tokens, strict=True)]
 
-    def _embedding_of(self, sound: Tensor) -> Tensor | None:
+    def _embeddings_of(self, sounds: Sequence[Tensor]) -> Sequence[Tensor | None]:
         if not self._speaker_width:
-            return None
+            return [None] * len(sounds)
         if self._speaker is None:
             self._speaker = self._backbones.speaker()
-        return self._speaker(resample(sound, SAMPLE_RATE, fbank.SAMPLE_RATE)).cpu()
+        heard = [resample(sound, SAMPLE_RATE, fbank.SAMPLE_RATE) for sound in sounds]
+        return [embedding.clone() for embedding in self._speaker.hear_all(heard).cpu()]
 
     def _path_of(self, recording: Recording) -> Path | None:
         if self._kept is None:

@@ -12,6 +12,7 @@ from speech.gpt_sovits.front import Front
 from speech.networks.config import ContentConfig, DecoderConfig
 from speech.networks.content import ContentEncoder
 from speech.networks.quantiser import Quantiser
+from speech.training.batches import Features
 from speech.training.features import FeatureMaker, prepare
 from speech.training.recordings import Recording
 from starter.content import publish
@@ -20,6 +21,7 @@ from tests.speech.networks.networks import randomise
 from tests.speech.training import drawn
 
 CPU = torch.device("cpu")
+SAID = "The house was quiet. "
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +132,50 @@ def test_sound_is_levelled_and_rounded_to_16_bits() -> None:
     assert torch.equal(sound * 32768, (sound * 32768).round())
     with pytest.raises(TrainingError, match="the sound is not finite"):
         prepare(np.full(2000, np.nan, np.float32))
+
+
+def test_side_by_side_they_are_what_they_are_alone(backbones: Path) -> None:
+    recordings = [
+        Recording(
+            f"{i}.wav",
+            drawn.sound(str(i), round(seconds * 32_000)).numpy(),
+            "en",
+            SAID * (1 + round(seconds / 3)),
+        )
+        for i, seconds in enumerate((2.03, 5.1, 1.3, 3.7, 2.03))
+    ]
+    together = maker(backbones, speaker_width=640).make_all(recordings)
+    alone = maker(backbones, speaker_width=640)
+    for recording, made in zip(recordings, together, strict=True):
+        assert isinstance(made, Features)
+        other = alone.make(recording)
+        assert made.name == recording.name
+        assert torch.equal(made.tokens, other.tokens)
+        assert torch.equal(made.phonemes, other.phonemes)
+        assert torch.equal(made.sound, other.sound)
+        assert made.speaker is not None
+        assert other.speaker is not None
+        torch.testing.assert_close(made.speaker, other.speaker, rtol=1e-4, atol=1e-5)
+
+
+def test_backbones_hear_no_filling(backbones: Path) -> None:
+    company = Backbones(backbones, CPU)
+    content, speaker = company.content(), company.speaker()
+    sounds = [drawn.sound(str(n), n) for n in (16_000, 40_123, 6_400)]
+    torch.testing.assert_close(
+        speaker.hear_all(sounds), torch.stack([speaker(one) for one in sounds]), rtol=1e-4, atol=1e-5
+    )
+    for heard, one in zip(content.hear_all(sounds), sounds, strict=True):
+        alone = content(one)[0]
+        assert heard.shape == alone.shape == (12, (len(one) - 400) // 320 + 1)
+        torch.testing.assert_close(heard, alone, rtol=1e-4, atol=1e-5)
+        louder = content.hear_all([one, 50 * drawn.sound("loud", 48_000)])[0]
+        torch.testing.assert_close(louder, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_one_that_has_none_does_not_spoil_the_others(backbones: Path, tmp_path: Path) -> None:
+    bad, good = recording(seconds=0.5), recording("The house was quiet then.")
+    made = maker(backbones, tmp_path).make_all([bad, good, recording("No.")])
+    assert [type(one) for one in made] == [TrainingError, Features, TrainingError]
+    assert len(list(tmp_path.iterdir())) == 1
+    assert maker(backbones, tmp_path).make_all([]) == []
