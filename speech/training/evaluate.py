@@ -1,11 +1,13 @@
 """How like its speaker a voice is: what it says beside what the speaker said of the same text.
 
 Speaker similarity, pitch, rate and spectral distance need no listener and no recogniser. They compare voices
-with one another on the same recordings; none of them says whether a voice is good.
+with one another on the same recordings; none of them says whether a voice is good. Where there is a
+recogniser, what it mishears tells how well a voice can be understood, beside what it mishears of the speaker.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
@@ -31,6 +33,8 @@ _VOICED: Final = 0.6
 """Of the autocorrelation at the period, to that at 0."""
 _N_CEPSTRA: Final = 13
 _DB: Final = 20 / np.log(10)
+_WITHOUT_BLANKS: Final = frozenset({"ja", "yue", "zh"})
+"""Languages that put no blanks between words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,10 @@ class Likeness:
     """How much faster the voice speaks: 1.1 is a tenth."""
     spectral_db: float
     """Distance of the two spectra, smoothed, loudness apart, aligned in time."""
+    misheard: float | None = None
+    """`misheard_share` of what the voice said; None without a recogniser."""
+    misheard_of_speaker: float | None = None
+    """Likewise of what the speaker said: what the recogniser itself gets wrong."""
 
     @classmethod
     def mean(cls, found: Sequence[Likeness]) -> Likeness:
@@ -76,6 +84,38 @@ def compare(made: Samples, real: Samples, embed: Embed | None = None) -> Likenes
         rate=_spoken_seconds(real) / _spoken_seconds(made),
         spectral_db=spectral_distance(cepstra_of(made), cepstra_of(real)),
     )
+
+
+def misheard_share(said: str, heard: str, language: str) -> float:
+    """The word error rate, or the character error rate of a language that puts no blanks between its words.
+
+    Words (characters) lost, invented and mistaken, over those said; case, punctuation and width count for
+    nothing. "10" for "ten" is a mistake: the same text in the same language is compared, voice beside voice.
+
+    Args:
+        said: the text, with at least one letter.
+        heard: what a recogniser made of it.
+        language: BCP 47.
+    """
+    wanted, got = (_counted(text, language) for text in (said, heard))
+    row = np.arange(len(got) + 1)
+    for count, word in enumerate(wanted, start=1):
+        other = np.array([word != one for one in got], dtype=np.int64)
+        best = np.minimum(row[1:] + 1, row[:-1] + other)
+        # what is invented adds one a place: the least of all places before it, each with its way there
+        best = np.concatenate(([count], best)) - np.arange(len(row))
+        row = np.minimum.accumulate(best) + np.arange(len(row))
+    return float(row[-1]) / max(1, len(wanted))
+
+
+def _counted(text: str, language: str) -> list[str]:
+    """The words or characters of a text that count."""
+    plain = "".join(
+        letter if unicodedata.category(letter)[0] in "LMN" else " " if letter not in "'’" else ""
+        for letter in unicodedata.normalize("NFKC", text).casefold()
+    )
+    has_blanks = language.partition("-")[0] not in _WITHOUT_BLANKS
+    return plain.split() if has_blanks else [letter for letter in plain if letter != " "]
 
 
 def pitch_of(sound: Samples) -> Floats:

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import jiwer
 import numpy as np
 import pytest
 import torch
 
-from speech.training.evaluate import Likeness, cepstra_of, compare, pitch_of, spectral_distance
+from speech.training.evaluate import (
+    Likeness,
+    cepstra_of,
+    compare,
+    misheard_share,
+    pitch_of,
+    spectral_distance,
+)
 from tests.speech.training.spoken import Sound, noise, speech
 
 
@@ -55,3 +63,30 @@ def test_alignment_forgives_pace_and_not_another_sound() -> None:
 def test_means_leave_out_what_is_not_known() -> None:
     found = Likeness.mean([Likeness(None, 2.0, None, 1.0, 4.0), Likeness(None, None, None, 2.0, 6.0)])
     assert found == Likeness(None, 2.0, None, 1.5, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "language", "share"),
+    [
+        ("The house was quiet.", "the house, was QUIET", "en", 0.0),
+        ("The house was quiet.", "The horse was quiet", "en", 1 / 4),
+        ("The house was quiet.", "", "en", 1.0),
+        ("The house was quiet.", "was quiet", "en", 2 / 4),
+        ("Quiet.", "so very quiet now", "en", 3.0),
+        ("It's the cat’s.", "its the cats", "en", 0.0),
+        ("one two three four", "two three four one", "en", 2 / 4),
+        ("今天天气很好。", "今天天气很号", "zh", 1 / 6),
+        ("今天天气很好。", "今天 天气 很好", "zh-Hans", 0.0),
+        ("ＡＢＣ", "abc", "ja", 0.0),
+        ("안녕하세요 여러분", "안녕하세요 여러분", "ko", 0.0),
+    ],
+)
+def test_what_is_misheard_is_counted(said: str, heard: str, language: str, share: float) -> None:
+    assert misheard_share(said, heard, language) == pytest.approx(share)
+
+
+def test_what_is_misheard_is_what_jiwer_counts() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        said, heard = (" ".join(rng.choice(list("abcde"), rng.integers(1, 12))) for _ in range(2))
+        assert misheard_share(said, heard, "en") == pytest.approx(jiwer.wer(said, heard))
