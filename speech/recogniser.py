@@ -46,12 +46,13 @@ class Recogniser:
             VoiceError: a file is missing or is none of Whisper's.
         """
         self._device = device or torch.device("cpu")
-        config = WhisperConfig.from_dict(_json_of(folder / CONFIG))
+        shape = _json_of(folder / CONFIG)
+        config = WhisperConfig.from_dict(shape)
         decoding = _json_of(folder / DECODING)
         try:
             self._languages: dict[str, int] = decoding["lang_to_id"]
             self._begin: int = decoding["decoder_start_token_id"]
-            self._end: int = config.eos_token_id
+            self._end: int = shape["eos_token_id"]
             self._then: tuple[int, int] = (
                 decoding["task_to_id"]["transcribe"],
                 decoding["no_timestamps_token_id"],
@@ -67,7 +68,8 @@ class Recogniser:
         )
         self._most_tokens = config.max_target_positions // 2  # the other half is for what was said before
         self._most_seconds = config.max_source_positions * _FRAMES_A_POSITION / _FRAMES_A_SECOND
-        self._hear = WhisperFeatureExtractor(config.num_mel_bins, chunk_length=round(self._most_seconds))
+        listener: Any = WhisperFeatureExtractor
+        self._hear = listener(config.num_mel_bins, chunk_length=round(self._most_seconds))
         self._network = _network_of(config, folder).to(self._device)
         self._words = _words_of(_json_of(folder / VOCABULARY))
 

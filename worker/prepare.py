@@ -1,8 +1,13 @@
-"""The prepare step of a training: recordings become features, a report and a prompt, by day if need be."""
+"""The prepare step of a training: recordings become features, a report and a prompt, by day if need be.
+
+It is laid down between two recordings when somebody goes before it. What was made of those before is kept on
+this machine by digest, so that going on costs no more than reading it.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,9 +23,12 @@ from speech.training.examine import Report, report
 from speech.training.expect import expect
 from speech.units import SAMPLE_RATE
 from worker.errors import UnfitRecordingsError
+from worker.giving_way import GivingWay
 from worker.listening import Heard, Listener, read_list
 from worker.schooling import REPORT, find_base, keep, meter_of, note_energy, spec_of, told
 from worker.workshop import Workshop
+
+log = logging.getLogger(__name__)
 
 _TENSORS = "application/octet-stream"
 
@@ -29,6 +37,7 @@ def prepare(workshop: Workshop, claim: Claim) -> list[Knock]:
     """Does the step; returns the knocks now due.
 
     Raises:
+        LeaseLostError: the lease was lost, or the job cancelled.
         UnfitRecordingsError: nothing is left to learn from or to speak after; it says why of each recording.
         TrainingError: the list cannot be read, or names what was not sent.
         VoiceError: the base is none to learn from.
@@ -42,6 +51,7 @@ def prepare(workshop: Workshop, claim: Claim) -> list[Knock]:
             "take a base as it was published, or train adapters alone (adapter_rank)"
         )
     meter = meter_of(workshop.settings, base.device)
+    giving_way = GivingWay(workshop, claim)
     with workshop.scratch() as folder:
         listener = Listener(workshop, base, claim.tenant_id)
         heard: list[Heard] = []
@@ -49,7 +59,10 @@ def prepare(workshop: Workshop, claim: Claim) -> list[Knock]:
             for recording in listener.listen(spec, read_list(workshop, spec), folder):
                 heard.append(recording)
                 got_further()
-                workshop.watch.check()
+                if why := giving_way.reason():
+                    log.info("the recordings are laid down after %d: %s", len(heard), why)
+                    note_energy(workshop, claim, meter)
+                    return workshop.insist(lambda: workshop.ledger.trainings.put_back(claim, reason=why))
         entries = [one.entry for one in heard if one.entry is not None]
         if not entries:
             raise UnfitRecordingsError("recordings: none of them can be learnt from", _reasons(heard))

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from jobs.errors import LeaseLostError
 from jobs.ledger.training_values import TrainingProgress
 from jobs.ledger.values import Claim
 from jobs.messages import Knock
@@ -19,14 +18,13 @@ from speech.energy import Meter
 from speech.training.corpus import Corpus
 from speech.training.course import LOSSES, Course, Reached, pack, unpack
 from speech.training.loop import Outcome
+from worker.giving_way import GivingWay
 from worker.schooling import bring, find_base, keep, meter_of, note_energy, spec_of, told
 from worker.workshop import Workshop
 
 log = logging.getLogger(__name__)
 
 _TENSORS: Final = "application/octet-stream"
-_ASK_SECONDS: Final = 0.1
-"""How often the ledger is asked whether somebody goes before."""
 _TELL_SECONDS: Final = 2.0
 """How often progress is told; the ledger writes less often."""
 
@@ -107,15 +105,15 @@ class _Duty:
         self.why = ""
         self._workshop, self._claim, self._clock = workshop, claim, clock
         self._meter = meter
-        self._kinds = [StepKind(kind) for kind in workshop.settings.kinds if kind in set(StepKind)]
-        self._asked_at = self._told_at = clock()
+        self._giving_way = GivingWay(workshop, claim, clock)
+        self._told_at = clock()
         self._began_at: float | None = None
         self._longest = self._foretold()
         self._first: tuple[float, int] | None = None
 
     def must_stop(self) -> bool:
         """Whether no other update may begin."""
-        self.why = self._reason() or ""
+        self.why = self._giving_way.reason(self._longest) or ""
         self._began_at = self._clock()
         return bool(self.why)
 
@@ -139,17 +137,3 @@ class _Duty:
         claim, jobs = self._claim, self._workshop.ledger.jobs
         progress = self._workshop.insist(lambda: jobs.get(claim.tenant_id, claim.job_id)).training
         return 1 / progress.updates_per_second if progress and progress.updates_per_second else 0.0
-
-    def _reason(self) -> str | None:
-        watch, claim = self._workshop.watch, self._claim
-        if watch.is_lost(claim):
-            raise LeaseLostError
-        if watch.stopping:
-            return "the worker stops"
-        left = watch.seconds_left(claim)
-        if left is not None and left <= self._longest:  # the next update would end after it
-            return "the window closes"
-        if self._clock() - self._asked_at < _ASK_SECONDS:
-            return None
-        self._asked_at = self._clock()
-        return self._workshop.insist(lambda: self._workshop.ledger.trainings.gives_way(claim, self._kinds))

@@ -48,6 +48,8 @@ class Timetables:
         windows: tuple[Window, ...] | None = (self._window,) if job.spec.get("when") == OFF_PEAK else None
         if job.kind != JobKind.TRAINING:
             return None if windows is None else Timetable(windows)
+        if step_kind is StepKind.PREPARE:  # it runs at once, also where it goes on
+            return None
         if windows is not None and job.spec.get("windows"):
             windows = tuple(map(Window.parse, job.spec["windows"]))
         hours = ChosenHours.of(job.hours)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -73,12 +73,12 @@ class Examined:
     fault: Fault | None = None
     reason: str = ""
     """One line that begins with the recording's name; "" for one that is kept."""
+    recognised: str = ""
+    """What a recogniser wrote down, where nobody said what is said in it: for somebody to check."""
 
     def dropped(self, fault: Fault, reason: str) -> Examined:
         """The same recording, not to be learnt from."""
-        return Examined(
-            self.name, self.seconds, self.language, self.snr_db, fault, f"{self.name}: {fault}: {reason}"
-        )
+        return replace(self, fault=fault, reason=f"{self.name}: {fault}: {reason}")
 
 
 def examine(name: str, sound: Samples, *, language: str, clipped: float = 0.0) -> Examined:

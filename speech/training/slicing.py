@@ -18,6 +18,9 @@ from speech.voice import Samples
 LONGEST_SECONDS: Final = 10.0
 SHORTEST_SECONDS: Final = 2.0
 
+_HOPS_AT_ONCE: Final = 4096
+"""Their windows lie in memory side by side: of a long recording not all at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slicing:
@@ -68,6 +71,17 @@ def slice_sound(sound: Samples, slicing: Slicing = Slicing()) -> list[Stretch]:
     return [stretch for stretch in stretches if stretch.end > stretch.start]
 
 
+def cut(sound: Samples) -> list[Stretch]:
+    """A recording as stretches of `LONGEST_SECONDS` at most, in order: whole if it is no longer.
+
+    A stretch may be shorter than `SHORTEST_SECONDS`, and what lies between two stretches is silence.
+    """
+    whole = Stretch(0, len(sound))
+    if whole.seconds <= LONGEST_SECONDS:
+        return [whole]
+    return [part for stretch in slice_sound(sound) for part in split_long(sound, stretch)]
+
+
 def split_long(sound: Samples, stretch: Stretch, longest_seconds: float = LONGEST_SECONDS) -> list[Stretch]:
     """A stretch that is too long for a training, cut again at the quietest hop of its middle third."""
     if stretch.seconds <= longest_seconds:
@@ -85,8 +99,17 @@ def loudness_of(sound: Samples, window: int, hop: int) -> npt.NDArray[np.float32
     """Root mean square around every `hop`-th sample, of `window` samples, zeros beyond both ends."""
     padded = np.pad(sound.astype(np.float32), window // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
-    loudness: npt.NDArray[np.float32] = np.sqrt(np.mean(np.square(frames), axis=1))
-    return loudness
+    return np.concatenate(
+        [
+            np.sqrt(np.mean(np.square(frames[first : first + _HOPS_AT_ONCE]), axis=1))
+            for first in range(0, len(frames), _HOPS_AT_ONCE)
+        ]
+    )
+
+
+def level_slice(sound: Samples) -> Samples:
+    """A stretch of a long recording as upstream's slicer writes it down."""
+    return level(sound, loud=0.9, blend=0.25)
 
 
 def level(sound: Samples, loud: float = 0.95, blend: float = 0.5) -> Samples:

@@ -38,12 +38,18 @@ FAST: Mapping[str, Any] = {
 """Four updates of each network where four recordings are learnt from."""
 
 
-def put_base(workshop: Workshop, name: str = "base", *, with_posterior: bool = True) -> VoiceManifest:
+def put_base(workshop: Workshop, name: str = "base", **other: Any) -> VoiceManifest:
     """A base voice that can be trained, or could but for its posterior, and its backbones."""
-    return put_on(workshop.shelf, name, with_posterior=with_posterior)
+    return put_on(workshop.shelf, name, **other)
 
 
-def put_on(shelf: Shelf, name: str = "base", *, with_posterior: bool = True) -> VoiceManifest:
+def put_on(
+    shelf: Shelf,
+    name: str = "base",
+    *,
+    with_posterior: bool = True,
+    languages: tuple[str, ...] = ("en", "zh"),
+) -> VoiceManifest:
     """Likewise, on any shelf."""
     root = shelf.root
     folder = root.parent / name
@@ -59,7 +65,7 @@ def put_on(shelf: Shelf, name: str = "base", *, with_posterior: bool = True) -> 
         name=name,
         family="gpt-sovits",
         weights_digest=weights_digest(described),
-        languages=("en", "zh"),
+        languages=languages,
         licence="MIT",
         files=described,
         parameters={"device": "cpu", "n_lanes": 2, "threads": 1},

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from speech.training.slicing import Slicing, Stretch, level, slice_sound, split_long
+from speech.training.slicing import Slicing, Stretch, cut, level, loudness_of, slice_sound, split_long
 from speech.units import SAMPLE_RATE
 from tests.speech.training import drawn
 
@@ -84,3 +86,20 @@ def test_what_is_too_long_is_cut_at_its_quietest() -> None:
 def test_level_goes_part_of_the_way() -> None:
     assert np.abs(level(np.array([0.1, -0.2], np.float32))).max() == pytest.approx(0.95 / 2 + 0.1)
     assert np.array_equal(level(np.zeros(3, np.float32)), np.zeros(3))
+
+
+def test_a_recording_is_cut_only_if_it_is_too_long() -> None:
+    short = spoken(("speech", 4.0), ("silence", 1.0), ("speech", 4.5))
+    assert cut(short) == [Stretch(0, len(short))]
+    long = spoken(("speech", 5.0), ("silence", 1.0), ("speech", 12.0), ("silence", 0.8), ("speech", 1.0))
+    parts = cut(long)
+    assert [one.seconds <= 10 for one in parts] == [True] * 4
+    assert all(one.end <= other.start for one, other in pairwise(parts))
+    assert sum(one.seconds for one in parts) > 17.5  # only silence is lost
+
+
+def test_loudness_is_the_same_however_long_the_recording_is() -> None:
+    sound = drawn.normal("long", 6000 * 320).numpy()
+    whole = loudness_of(sound, 1280, 320)
+    assert len(whole) == 6001
+    np.testing.assert_array_equal(loudness_of(sound[: 2000 * 320], 1280, 320)[:1990], whole[:1990])
