@@ -1,4 +1,4 @@
-"""The packed generator against the one it stands for: nothing else holds oneDNN's operators to their meaning."""
+"""The packed generator against the one it stands for: oneDNN's operators have no public name."""
 
 from __future__ import annotations
 
