@@ -16,6 +16,7 @@ import numpy as np
 from jobs.training import TrainingSpec
 from models_store.hearing import Heard as Decoded
 from models_store.hearing import HearingError, hear
+from models_store.hub.provenance import provenance_of
 from models_store.transcripts import SaidError, check_language
 from speech.errors import SpeechError, TrainingError, VoiceError
 from speech.gpt_sovits.company import Backbones
@@ -278,6 +279,13 @@ def transcriber_of(base: Base, kept: Path | None) -> Transcriber | None:
     except OSError as error:
         raise VoiceError(f"the recogniser in {folder}: {error.strerror}") from error
     return Transcriber(lambda: Recogniser(folder, base.device), digests=stamps, kept=kept)
+
+
+def name_recogniser(base: Base) -> str:
+    """Which recogniser stands on the base's shelf: repository and commit, as far as they were noted."""
+    folder = (base.source.backbones or Path()) / RECOGNISER
+    noted = provenance_of(folder)
+    return f"{noted.repository}@{noted.revision[:12]}" if noted else "of unknown origin"
 
 
 def _said(part: _Fit, text: str) -> Heard | _Fit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,11 +29,13 @@ from speech.gpt_sovits.voice import open_voice
 from speech.networks import fbank
 from speech.text.utterance import Span, Utterance
 from speech.training.corpus import Corpus, Entry
-from speech.training.evaluate import Embed, Likeness, compare
+from speech.training.evaluate import Embed, Likeness, compare, misheard_share
 from speech.training.plots import plot_likeness, plot_losses
+from speech.training.transcribe import HEARD_SECONDS, Transcriber
 from speech.units import SAMPLE_RATE
 from speech.voice import PromptFile, Request, Samples, VoiceSource
 from speech.wav import wav_bytes
+from worker.listening import name_recogniser, transcriber_of
 from worker.schooling import Base, bring, find_base, keep, meter_of, note_energy, spec_of
 from worker.tagging import GENERATOR
 from worker.workshop import Workshop
@@ -44,6 +46,8 @@ EVALUATION: Final = "evaluation.json"
 PREVIEW: Final = "preview.wav"
 PROMPT: Final = ""
 """Stands for the prompt where recordings are named."""
+NO_RECOGNISER: Final = "not measured: no recogniser"
+"""Stands in the evaluation where nothing tells how well the voice can be understood."""
 LOSSES_PLOT: Final = "losses.png"
 EVALUATION_PLOT: Final = "evaluation.png"
 
@@ -72,8 +76,8 @@ def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
         takes = _speak(base, learnt, prompt, corpus.judged, workshop)
         of_base = _speak(base, {}, prompt, corpus.judged, workshop)
         judged = [entry for entry in corpus.judged if entry.features.name in takes.keys() & of_base.keys()]
-        embed = _embed(base)
-        likeness = [_judge(made, judged, embed) for made in (takes, of_base)]
+        embed, transcriber = _embed(base), transcriber_of(base, folder / "transcripts")
+        likeness = [_judge(made, judged, embed, transcriber) for made in (takes, of_base)]
         figures = [{k: v for k, v in asdict(mean).items() if v is not None} for _, mean in likeness]
         manifest = put_on_shelf(
             shelf,
@@ -96,6 +100,7 @@ def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
             "voice": f"{manifest.name}@{manifest.version}",
             "base": prepared["base"],
             "is_held_out": bool(corpus.held_out),
+            "recogniser": name_recogniser(base) if transcriber else NO_RECOGNISER,
             "mean": {"voice": figures[0], "base": figures[1]},
             "recordings": [
                 {
@@ -161,10 +166,30 @@ def _speak(
 
 
 def _judge(
-    made: Mapping[str, Samples], entries: Sequence[Entry], embed: Embed | None
+    made: Mapping[str, Samples],
+    entries: Sequence[Entry],
+    embed: Embed | None,
+    transcriber: Transcriber | None,
 ) -> tuple[list[Likeness], Likeness]:
     found = [compare(made[entry.features.name], entry.features.sound.numpy(), embed) for entry in entries]
+    if transcriber is not None:
+        found = [
+            _understand(one, entry, made[entry.features.name], transcriber)
+            for one, entry in zip(found, entries, strict=True)
+        ]
     return found, Likeness.mean(found)
+
+
+def _understand(likeness: Likeness, entry: Entry, made: Samples, transcriber: Transcriber) -> Likeness:
+    """The same with what a recogniser mishears, unless the sound is too long or its language new to it."""
+    real = entry.features.sound.numpy()
+    longest = max(len(made), len(real)) / SAMPLE_RATE
+    if longest > HEARD_SECONDS or not transcriber.knows(entry.language):
+        return likeness
+    of_voice, of_speaker = (
+        misheard_share(entry.text, text, entry.language) for text in transcriber([made, real], entry.language)
+    )
+    return replace(likeness, misheard=of_voice, misheard_of_speaker=of_speaker)
 
 
 def _embed(base: Base) -> Embed | None:

@@ -53,6 +53,7 @@ def plot_likeness(voices: Mapping[str, Mapping[str, float | None]], path: Path) 
         "pitch_range": "Range of pitch, times the speaker's",
         "rate": "Rate, times the speaker's",
         "spectral_db": "Spectral distance, dB",
+        "misheard": "Share of words or characters a recogniser mishears",
     }
     known = [name for name in shown if any(figures.get(name) is not None for figures in voices.values())]
     figure = figure_of(figsize=(7, 1.2 + 1.1 * len(known)), layout="constrained")

@@ -19,6 +19,9 @@ from speech.recogniser import Recogniser
 from speech.units import SAMPLE_RATE
 from speech.voice import Samples
 
+HEARD_SECONDS: Final = 30.0
+"""The most that a recogniser hears at once."""
+
 _FORMAT: Final = 1  # another number has everything written down anew
 _AT_ONCE: Final = 8
 _log = logging.getLogger(__name__)

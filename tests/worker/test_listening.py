@@ -150,3 +150,28 @@ def test_laid_down_it_goes_on_where_it_was(
         assert one.sha256 == other.sha256
         assert (one.features.sound == other.features.sound).all()
         assert (one.features.tokens == other.features.tokens).all()
+
+
+def test_how_well_a_voice_is_understood_is_told(workshop: Workshop, tmp_path: Path) -> None:
+    put_base(workshop)
+    write_recogniser(workshop.shelf.backbone(RECOGNISER))
+    texts = {f"{i}.wav": SENTENCE for i in range(2)}
+    sounds = {name: speech(3.3, seed=i) for i, name in enumerate(texts)}
+    texts["0.wav"] = SENTENCE.replace("nobody", "somebody")  # one word of eleven
+    options = {"adapter_rank": 2, "least_per_epoch": 1, "semantic_epochs": 1, "semantic_passes": 1}
+    job_id = submit(workshop, sent(workshop, tmp_path, sounds), texts, options=options)
+    drain(workshop)
+    job = workshop.ledger.jobs.get(LOCAL_TENANT, job_id)
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+    lineage = workshop.shelf.resolve("anna").training
+    assert lineage is not None
+    assert (
+        lineage.evaluation["misheard"]
+        == lineage.evaluation_of_base["misheard"]
+        == pytest.approx(1 / 11, 1e-3)
+    )
+    assert lineage.evaluation["misheard_of_speaker"] == pytest.approx(1 / 11, 1e-3)
+    kept = {one.name: one for one in workshop.ledger.jobs.artefacts(LOCAL_TENANT, job_id)}
+    told = json.loads(workshop.objects.get(kept["evaluation.json"].key))
+    assert told["recogniser"] == "of unknown origin"
+    assert told["recordings"][0]["voice"]["misheard"] == pytest.approx(1 / 11)
