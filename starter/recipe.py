@@ -89,7 +89,7 @@ class Recipe:
             content_width=ContentConfig(n_classes=len(PHONES)).width,
             width=96,
             latent_width=96,
-            filter_width=384,
+            filter_width=256,
             n_layers=4,
             crossing_width=128,
             style_hidden=64,
@@ -101,8 +101,8 @@ class Recipe:
     )
     decoder_options: DecoderOptions = field(
         default_factory=lambda: DecoderOptions(
-            epochs=12,
-            n_lanes=12,
+            epochs=7,
+            n_lanes=8,
             rate=8e-4,
             text_share=1.0,
             warm_up=200,
@@ -110,11 +110,12 @@ class Recipe:
             decay=1.0,
             ceiling=1.0,
             bf16=True,
+            fused=True,
             crop_frames=64,
             divergence_warm_up=500,
             judged=False,
-            windows=(512, 1024, 2048, 4096),
-            look_every=250,
+            windows=(512, 1024, 2048),
+            look_every=200,
         )
     )
     semantic: SemanticRecipe = field(default_factory=SemanticRecipe)
