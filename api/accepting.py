@@ -52,4 +52,5 @@ def _as_accepted(job: JobView, title: str) -> JobView:
         training=None,
         energy=None,
         hours=None,
+        pull=None,
     )

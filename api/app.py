@@ -23,6 +23,7 @@ from api import (
     reading,
     speech,
     trainings,
+    voice_jobs,
     voices,
 )
 from api.auth import identify
@@ -65,7 +66,7 @@ def create_app(settings: Settings) -> APIFlask:
     )
     _furnish(app, open_office(settings))
     rooms = (
-        *(narrations, speech, trainings, jobs, events, artefacts, voices, preview),
+        *(narrations, speech, trainings, jobs, events, artefacts, voices, preview, voice_jobs),
         *(health, metrics, reading),
     )
     for room in rooms:

@@ -22,6 +22,7 @@ from book.stream import STREAMINGS, StreamFormat
 from jobs.ids import ID_PATTERN
 from jobs.specs import NarrationRequest
 from jobs.training import MOST_RECORDINGS, TrainingRequest
+from jobs.voice_specs import ExportRequest, PullRequest
 from models_store.manifest import NAME
 
 Node = dict[str, Any]
@@ -80,6 +81,21 @@ PROBLEMS: Final = {
         **_VOICE,
         "409": "It may not speak, or cannot without a prompt, or its job was cancelled.",
         "422": "It cannot say the sentence; `detail` says why.",
+    },
+    ("/v1/voices/{voice}/export", "post"): {
+        "400": "Not even JSON.",
+        "403": "The key lacks the scope, or the voice is not yours to take with you.",
+        "404": "There is no such voice or version.",
+        "409": "Its speaker has not agreed, or GPT-SoVITS' files cannot hold it.",
+        "413": "Longer than the server takes.",
+        "415": "Not JSON.",
+        "422": "A field is wrong, or the Idempotency-Key was used for another request.",
+    },
+    ("/v1/voices/pull", "post"): {
+        "400": "Not even JSON.",
+        "413": "Longer than the server takes.",
+        "415": "Not JSON.",
+        "422": "A field is wrong, or the Idempotency-Key was used for another request.",
     },
     ("/v1/voices/{voice}", "delete"): {**_VOICE, "409": "Other voices speak with its weights."},
     ("/v1/voices/{voice}/versions/{version}", "delete"): {
@@ -142,6 +158,7 @@ def complete(given: Any) -> Any:
     _describe_training(document["paths"]["/v1/trainings"]["post"], schemas)
     _describe_speech(document["paths"]["/v1/audio/speech"]["post"], schemas)
     _describe_voice(document["paths"], schemas)
+    _describe_voice_jobs(document["paths"], schemas)
     _describe_job(document["paths"])
     return document
 
@@ -298,6 +315,18 @@ def _describe_voice(paths: Node, schemas: Node) -> None:
         "required": True,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewConsent"}}},
     }
+
+
+def _describe_voice_jobs(paths: Node, schemas: Node) -> None:
+    schemas["Export"] = {**_schema(ExportRequest, schemas), "title": "Export"}
+    schemas["Pull"] = {**_schema(PullRequest, schemas), "title": "Pull"}
+    for path, name, is_required in (
+        ("/v1/voices/{voice}/export", "Export", False),
+        ("/v1/voices/pull", "Pull", True),
+    ):
+        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+        paths[path]["post"]["requestBody"] = {"required": is_required, "content": content}
+        _describe_acceptance(paths[path]["post"])
 
 
 def _text_schema(request: Node) -> Node:

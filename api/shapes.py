@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from jobs.ledger.pull_values import PullProgress
 from jobs.ledger.training_values import ChosenHours, Energy, TrainingProgress
 from jobs.ledger.values import ArtefactView, ChapterView, JobView
 from jobs.states import JobKind, JobState
@@ -175,6 +177,36 @@ class HoursShape(Shape):
         )
 
 
+class PulledShape(Shape):
+    """Something that a pull has put on the shelf, or found there."""
+
+    name: str
+    revision: str
+    """The commit it is of; empty where that is not known."""
+    is_new: bool
+
+
+class PullShape(Shape):
+    """How far a pull has come."""
+
+    bytes_done: int
+    """What is here; what an earlier attempt had brought counts."""
+    bytes: int
+    """Of all files that have to come; 0 until the hub has said so."""
+    doing: str
+    """A line for people."""
+    pulled: tuple[PulledShape, ...]
+    """What was asked for, once all of it is there."""
+
+    @classmethod
+    def of(cls, progress: PullProgress) -> Self:
+        """As it is shown."""
+        pulled = tuple(PulledShape(**asdict(each)) for each in progress.pulled)
+        return cls(
+            bytes_done=progress.bytes_done, bytes=progress.n_bytes, doing=progress.doing, pulled=pulled
+        )
+
+
 class JobSummary(Shape):
     """A job in a list."""
 
@@ -211,6 +243,8 @@ class JobShape(JobSummary):
     energy: EnergyShape | None = None
     hours: HoursShape | None = None
     """When it shall train; null until that is chosen, and if it waits for no window."""
+    pull: PullShape | None = None
+    """How far a pull is; null before it has begun, and of other jobs."""
     links: dict[str, str] = Field(default_factory=dict)
     """What can be done with the job in this state: POST to these; `events` is for GET."""
 
@@ -232,6 +266,7 @@ class JobShape(JobSummary):
             training=None if job.training is None else TrainingShape.of(job.training),
             energy=None if job.energy is None else EnergyShape.of(job.energy),
             hours=None if job.hours is None else HoursShape.of(job.hours),
+            pull=None if job.pull is None else PullShape.of(job.pull),
             links=_links(job),
         )
 

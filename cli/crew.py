@@ -19,7 +19,7 @@ from cli import leash
 from cli.errors import CrewError
 from jobs.settings import Settings, child_environment
 
-ALL_KINDS: Final = "plan,synthesize,master,bind,prepare,train,publish,deliver"
+ALL_KINDS: Final = "plan,synthesize,master,bind,prepare,train,publish,export,pull,deliver"
 ALL_BUT_SYNTHESIZE: Final = "plan,master,bind,deliver"
 SMALL: Final = 3
 """Up to so many workers each takes every kind of step: none may stand idle."""

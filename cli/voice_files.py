@@ -79,16 +79,17 @@ def import_voice(
 def export_voice(command: click.Context, name: str, gpt: Path, sovits: Path) -> None:
     """Write NAME's weights as the pair of files that GPT-SoVITS itself loads."""
     _require_torch()
+    from models_store.exporting import NotExportableError, weights_of
     from models_store.shelf import Shelf
     from models_store.upstream.export import export
-    from speech.gpt_sovits.files import FAMILY
 
     settings = settings_of(command)
     shelf = Shelf(settings.shelf_path, with_stub=settings.stub_voice)
     manifest = shelf.resolve(name)
-    weights = shelf.source(manifest).weights
-    if manifest.family != FAMILY or weights is None:
-        raise InputError(f"NAME: {manifest.name!r} is of the family {manifest.family!r}, not {FAMILY!r}")
+    try:
+        weights = weights_of(shelf, manifest)
+    except NotExportableError as error:
+        raise InputError(f"NAME: {error}") from error
     tell(f"writing {gpt} and {sovits}")
     export(weights, gpt, sovits)
     say(f"{manifest.name}@{manifest.version[:12]}: {gpt}, {sovits}")

@@ -33,7 +33,8 @@ class PullRequest(Spec):
     """Published weights that are wanted. Where they come from is the operator's setting, never a client's."""
 
     names: Annotated[tuple[OfferName, ...], Field(min_length=1, max_length=10)]
-    """gpt-sovits-v1, -v2, -v2pro, -v2proplus, each with the backbones it needs; or backbones: all of them."""
+    """gpt-sovits-v1, -v2, -v2pro or -v2proplus, each with the backbones it needs; backbones: all of those.
+    Alone: whisper-small or whisper-large-v3-turbo, a recogniser."""
     only: tuple[Literal["base", "content", "linguistic", "speaker"], ...] = Field(default=(), max_length=4)
     """Of these, only such parts."""
     revision: RevisionName | None = None

@@ -22,8 +22,10 @@ from worker.bind import bind
 from worker.careful import synthesize_carefully
 from worker.company import Company
 from worker.errors import FAULTS_OF_INPUT, StoppingError, describe
+from worker.export import export
 from worker.master import master
 from worker.plan import plan
+from worker.pull import pull
 from worker.synthesize import Synthesis
 from worker.training import prepare, publish, train
 from worker.urgent import Lookout, Meter, Purse
@@ -40,6 +42,8 @@ SINGLE_STEPS: Final[Mapping[StepKind, Callable[[Workshop, Claim], list[Knock]]]]
         StepKind.PREPARE: prepare,
         StepKind.TRAIN: train,
         StepKind.PUBLISH: publish,
+        StepKind.EXPORT: export,
+        StepKind.PULL: pull,
     }
 )
 """The kinds that are done one step at a time."""

@@ -8,6 +8,7 @@ from typing import Final
 from book.errors import BookError, MasteringError
 from jobs.errors import LimitReachedError
 from jobs.ledger.values import StepError
+from models_store.hub.errors import HubError
 from models_store.options import OptionError
 from speech.errors import BadTakeError, SpeechError, TrainingError, UnreadableTextError, VoiceError
 
@@ -34,6 +35,7 @@ CODES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (UnreadableTextError, "unreadable-text"),
     (BadTakeError, "bad-take"),
     (TrainingError, "training"),
+    (HubError, "pull"),
     (VoiceError, "voice"),
     (OptionError, "option"),
     (SpeechError, "speech"),

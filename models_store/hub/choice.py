@@ -47,7 +47,7 @@ def choose(catalogue: Catalogue, names: Sequence[str], only: Sequence[str] = ())
     parts = (BASE, *catalogue.backbones)
     for part in only:
         if part not in parts:
-            raise HubInputError(f"--only: {part!r} is none of {', '.join(parts)}")
+            raise HubInputError(f"--only: {part!r} is none of {', '.join(parts)}", field="only")
     bases = [catalogue.bases[name] for name in dict.fromkeys(lowered) if name != BACKBONES]
     kinds = {kind for base in bases for kind in base.needs}
     if BACKBONES in lowered:
@@ -62,5 +62,5 @@ def choose(catalogue: Catalogue, names: Sequence[str], only: Sequence[str] = ())
         by_name=BACKBONES in lowered or bool(only),
     )
     if not chosen.bases and not chosen.backbones:
-        raise HubInputError(f"--only: nothing of {', '.join(names)} is left")
+        raise HubInputError(f"--only: nothing of {', '.join(names)} is left", field="only")
     return chosen

@@ -12,6 +12,11 @@ class HubError(VoiceError):
 class HubInputError(HubError):
     """What was asked for is wrong: a name, a revision, an address or a folder that is not there."""
 
+    def __init__(self, message: str, *, field: str = "names") -> None:
+        super().__init__(message)
+        self.field = field
+        """Of what was asked: "names" or "only" where a choice is wrong."""
+
 
 class TransientError(HubError):
     """The hub could not answer just now: worth asking again."""

@@ -119,6 +119,8 @@ SCOPE_OF = {
     ("GET", "/v1/voices/nobody/preview"): "narrate",
     ("PUT", "/v1/voices/nobody/consent"): "train",
     ("POST", "/v1/voices"): "train",
+    ("POST", "/v1/voices/nobody/export"): "train",
+    ("POST", "/v1/voices/pull"): "admin",
     ("DELETE", "/v1/voices/nobody"): "train",
     ("DELETE", f"/v1/voices/nobody/versions/{'a' * 64}"): "train",
     ("POST", "/v1/trainings"): "train",
