@@ -34,8 +34,6 @@ STRETCH_SECONDS: Final = 6.0
 """What a long recording is taken to be cut into: 2 to 10 s, as its silences fall."""
 MOST_SECONDS: Final = 7_200.0
 """More of a recording is not measured for an estimate."""
-GPU_WATTS: Final = 500.0
-"""What a GPU is taken to draw while it trains, for an estimate: its limit is 350 to 700 W."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ def foresee(order: TrainingOrder, settings: Settings) -> Foreseen:
     """
     from models_store.hearing import HearingError, hear
     from speech.gpt_sovits.voice import read_device
-    from speech.training.expect import expect
+    from speech.training.expect import Pace, device_name, expect
 
     with open_home(settings) as home:
         base = _check(home, order)
@@ -107,10 +105,16 @@ def foresee(order: TrainingOrder, settings: Settings) -> Foreseen:
                 raise InputError(f"RECORDINGS: {path.name}: {error}") from error
             n_stretches = max(1, math.ceil(seconds / (STRETCH_SECONDS + 4)))
             stretches += [seconds / n_stretches] * n_stretches
-        device = "cuda" if read_device(base.parameters).type == "cuda" else "cpu"
+        device = read_device(base.parameters)
+        is_gpu = device.type == "cuda"
         decoder, semantic = options_of(order.training.options)
-        expected = expect(stretches, decoder, semantic, "cuda" if device == "cuda" else "cpu")
-        watts = GPU_WATTS if device == "cuda" else settings.core_watts
+        last = home.ledger.trainings.last_pace(device_name(device), base.weights_digest)
+        pace = Pace.assumed(settings.gpu_speedup if is_gpu else 1.0)
+        watts = settings.gpu_watts if is_gpu else settings.core_watts
+        if last is not None:
+            pace = pace.but(last.decoder_seconds, last.semantic_seconds)
+            watts = last.watts or watts
+        expected = expect(stretches, decoder, semantic, pace)
         kwh = expected.seconds * watts / 3.6e6
         now = home.ledger.trainings.now()
         spec = order.training.model_dump(mode="json")
@@ -121,8 +125,9 @@ def foresee(order: TrainingOrder, settings: Settings) -> Foreseen:
         return Foreseen(
             audio_seconds=sum(stretches),
             n_updates=expected.n_updates,
-            device=device,
+            device=device.type,
             seconds=expected.seconds,
+            is_measured=expected.is_measured,
             kwh=kwh,
             grams=kwh * grams,
             cost=None if price is None else kwh * price,

@@ -128,9 +128,12 @@ def _show_foreseen(foreseen: Foreseen, *, as_json: bool) -> None:
     if as_json:
         say_json(foreseen.as_json())
         return
+    known = (
+        "by the last training here" if foreseen.is_measured else "assumed: this base was never trained here"
+    )
     say(
         f"{foreseen.n_updates:,} updates of {clock(foreseen.audio_seconds)} of sound: about "
-        f"{clock(foreseen.seconds)} on {foreseen.device}, an estimate"
+        f"{clock(foreseen.seconds)} on {foreseen.device}, an estimate ({known})"
     )
     cost = "" if foreseen.cost is None else f", {foreseen.cost:.2f} to pay"
     say(f"about {energy(foreseen.kwh)}, {foreseen.grams:.1f} g CO2e{cost}")

@@ -52,6 +52,8 @@ class Foreseen:
     n_updates: int
     device: str
     seconds: float
+    is_measured: bool
+    """Whether that follows from the last training of this base here, and not from assumptions."""
     kwh: float
     grams: float
     cost: float | None

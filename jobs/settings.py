@@ -109,6 +109,10 @@ class Settings(BaseModel):
     """Of a kilowatt-hour, in your currency, where the signal does not say."""
     core_watts: Positive = 10
     """What a busy processor core is taken to draw where nothing measures it."""
+    gpu_watts: Positive = 500
+    """What a GPU is taken to draw while it trains, before a training here has told: limits are 350 to 700."""
+    gpu_speedup: Positive = 100
+    """How many times as fast as one core a GPU is taken to train, before a training here has told."""
     stub_voice: bool = False
     """Offer the stub voice of the benchmarks. Its poisoned words crash workers: never in production."""
 

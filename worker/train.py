@@ -17,8 +17,11 @@ from models_store.commission import options_of
 from speech.energy import Meter
 from speech.training.corpus import Corpus
 from speech.training.course import LOSSES, Course, Reached, pack, unpack
+from speech.training.expect import device_name
 from speech.training.loop import Outcome
+from speech.units import SAMPLE_RATE
 from worker.giving_way import GivingWay
+from worker.pacing import Pacer
 from worker.schooling import bring, find_base, keep, meter_of, note_energy, spec_of, told
 from worker.workshop import Workshop
 
@@ -57,11 +60,12 @@ def train(workshop: Workshop, claim: Claim) -> list[Knock]:
             semantic=semantic,
             device=base.device,
         )
-        duty = _Duty(workshop, claim, meter)
+        pacer = Pacer(folder / "course", device_name(base.device))
+        duty = _Duty(workshop, claim, meter, pacer)
         outcome = course.run(
             must_stop=duty.must_stop,
             report=duty.report,
-            saved=lambda: _carry(workshop, claim, folder, meter),
+            saved=lambda: _carry(workshop, claim, folder, meter, pacer),
         )
         if outcome is Outcome.STOPPED:
             log.info("the training is laid down: %s", duty.why)
@@ -74,19 +78,28 @@ def train(workshop: Workshop, claim: Claim) -> list[Knock]:
         n_updates = len(course.losses)
         losses = keep(workshop, claim, folder / "course" / LOSSES, "report", "application/jsonl", name=LOSSES)
     energy = note_energy(workshop, claim, meter)
+    pace = pacer.pace(
+        base.manifest.weights_digest,
+        [len(features.sound) / SAMPLE_RATE for features in corpus.learnt],
+        decoder,
+        semantic,
+        kwh=energy.kwh - prepared["energy"]["kwh"],
+    )
     result = {
         "voice": {name: told(stored) for name, stored in files.items()},
         "losses": told(losses),
         "n_updates": n_updates,
         "energy": asdict(energy),
+        "pace": pace.as_json(),
     }
     return workshop.insist(
         lambda: workshop.ledger.steps.finish(claim, artefacts=[*files.values(), losses], result=result)
     )
 
 
-def _carry(workshop: Workshop, claim: Claim, folder: Path, meter: Meter) -> None:
+def _carry(workshop: Workshop, claim: Claim, folder: Path, meter: Meter, pacer: Pacer) -> None:
     """Puts all there is so far where any worker can go on from it, in place of what was put there before."""
+    pacer.write()
     pack(folder / "course", folder / "packed")
     stored = keep(workshop, claim, folder / "packed", "checkpoint", "application/x-tar", suffix=".tar")
     (folder / "packed").unlink()
@@ -100,11 +113,16 @@ class _Duty:
     """Whether to go on, asked before each update, and what is told after it."""
 
     def __init__(
-        self, workshop: Workshop, claim: Claim, meter: Meter, clock: Callable[[], float] = time.monotonic
+        self,
+        workshop: Workshop,
+        claim: Claim,
+        meter: Meter,
+        pacer: Pacer,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.why = ""
         self._workshop, self._claim, self._clock = workshop, claim, clock
-        self._meter = meter
+        self._meter, self._pacer = meter, pacer
         self._giving_way = GivingWay(workshop, claim, clock)
         self._told_at = clock()
         self._began_at: float | None = None
@@ -122,6 +140,7 @@ class _Duty:
         now = self._clock()
         if self._began_at is not None:
             self._longest = max(self._longest, now - self._began_at)
+            self._pacer.add(reached.stage, now - self._began_at)
         self._first = self._first or (now, reached.n_done)
         if now - self._told_at < _TELL_SECONDS and reached.n_done < reached.n_updates:
             return

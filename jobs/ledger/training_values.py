@@ -65,6 +65,31 @@ class Energy:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredPace:
+    """How fast a training went, told by its train step."""
+
+    device: str
+    """"cpu", or the GPU's name."""
+    weights_digest: str
+    """Of the base: networks of another size learn at another pace."""
+    decoder_seconds: float | None
+    """For each lane of an update; None if the decoder did not learn."""
+    semantic_seconds: float | None
+    """For each second of speech in an update."""
+    watts: float | None
+    """Drawn from beginning to end, as well as that is known; None where machines changed on the way."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is stored."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> Self:
+        """What was stored."""
+        return cls(**stored)
+
+
+@dataclass(frozen=True, slots=True)
 class ChosenHours:
     """When a training shall run, and what that is expected to save."""
 
@@ -78,6 +103,8 @@ class ChosenHours:
     """The share of grams (or cost) saved against starting at once; None where the signal does not say."""
     unit: str
     """Of the signal: "gCO2e/kWh", "EUR/kWh", or "relative"."""
+    is_measured: bool = False
+    """Whether `needed_seconds` follows from a training here, and not from assumptions."""
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored."""

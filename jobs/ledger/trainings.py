@@ -21,7 +21,13 @@ from jobs.ledger.database import Database, Transaction
 from jobs.ledger.files import add_artefacts, read_artefacts
 from jobs.ledger.moves import LET_GO, lock_job, move_step
 from jobs.ledger.timetables import OFF_PEAK
-from jobs.ledger.training_values import ChosenHours, Energy, EnergySource, TrainingProgress
+from jobs.ledger.training_values import (
+    ChosenHours,
+    Energy,
+    EnergySource,
+    MeasuredPace,
+    TrainingProgress,
+)
 from jobs.ledger.values import URGENT, ArtefactView, Claim, Stored
 from jobs.ledger.windows import Windows, is_due, shown_time
 from jobs.messages import Knock
@@ -41,6 +47,8 @@ PROGRESS_SECONDS: Final = 5.0
 """How often progress is written."""
 URGENT_PATIENCE_SECONDS: Final = 0.5
 """How long a speech waits for some other worker before a training makes room: idle ones look more often."""
+LOOKED_AT: Final = 100
+"""So many of the last trainings are asked for their pace."""
 PATIENCE_SECONDS: Final = 5.0
 """The same for everything else that goes before a training."""
 
@@ -73,7 +81,22 @@ class Trainings:
         with self._database.read() as tx:
             return datetime.fromtimestamp(self._clock.read(tx), UTC)
 
-    def choose_hours(self, claim: Claim, needed_seconds: float) -> ChosenHours | None:
+    def last_pace(self, device: str, weights_digest: str) -> MeasuredPace | None:
+        """How fast the last training from these weights went on such a device; None if there was none."""
+        query = (
+            select(Step.result)
+            .where(Step.kind == StepKind.TRAIN, Step.state == StepState.SUCCEEDED, Step.result.is_not(None))
+            .order_by(Step.ended_at.desc())
+            .limit(LOOKED_AT)
+        )
+        with self._database.read() as tx:
+            told = [MeasuredPace.of(result["pace"]) for result in tx.scalars(query) if result.get("pace")]
+        fitting = (one for one in told if (one.device, one.weights_digest) == (device, weights_digest))
+        return next(fitting, None)
+
+    def choose_hours(
+        self, claim: Claim, needed_seconds: float, *, is_measured: bool = False
+    ) -> ChosenHours | None:
         """Chooses the best hours before the deadline; for a prepare step that knows how much there is to do.
 
         Asks the signal, which may be a service elsewhere. The training starts in the first of the hours; what
@@ -82,6 +105,7 @@ class Trainings:
         Args:
             claim: of the prepare step.
             needed_seconds: how long the training is expected to take.
+            is_measured: whether that follows from a training here.
 
         Raises:
             LeaseLostError: the step is no longer this claim's.
@@ -91,14 +115,22 @@ class Trainings:
         now = self.now()
         with self._database.read() as tx:
             job = tx.execute(select(Job.kind, Job.spec, Job.hours).where(Job.id == claim.job_id)).one()
-        hours = self.foresee(job.kind, job.spec, now, needed_seconds)
+        hours = self.foresee(job.kind, job.spec, now, needed_seconds, is_measured=is_measured)
         with self._database.write() as tx:
             lock_job(tx, claim.job_id)
             _check_held(tx, claim)
             self._tell(tx, claim, "hours.chosen", _shown(hours), hours=hours.as_json())
         return hours
 
-    def foresee(self, kind: str, spec: dict[str, Any], now: datetime, needed_seconds: float) -> ChosenHours:
+    def foresee(
+        self,
+        kind: str,
+        spec: dict[str, Any],
+        now: datetime,
+        needed_seconds: float,
+        *,
+        is_measured: bool = False,
+    ) -> ChosenHours:
         """The hours that would be chosen now for an off-peak job."""
         job = _Asked(kind, spec)
         timetable = self._windows.timetables.of(job)
@@ -115,6 +147,7 @@ class Trainings:
             meets_deadline=choice.is_enough,
             saving=choice.saving,
             unit=self._grid.unit,
+            is_measured=is_measured,
         )
 
     def gives_way(self, claim: Claim, kinds: Collection[StepKind]) -> str | None:
@@ -310,4 +343,5 @@ def _shown(hours: ChosenHours) -> dict[str, Any]:
         "meets_deadline": hours.meets_deadline,
         "saving": None if hours.saving is None else round(hours.saving, 4),
         "unit": hours.unit,
+        "is_measured": hours.is_measured,
     }

@@ -27,6 +27,7 @@ from speech.gpt_sovits.files import ADAPTERS, DECODER, SEMANTIC
 from speech.gpt_sovits.weights import load_semantic, read_weights
 from speech.networks.semantic import Prefix
 from speech.text.utterance import Span, Utterance
+from speech.training.expect import START_SECONDS
 from speech.voice import Request
 from tests.models_store.upstream.test_round_trip import assert_same_file, packed
 from tests.speech.training.spoken import speech
@@ -104,6 +105,18 @@ def test_recordings_become_a_version_that_speaks(workshop: Workshop, tmp_path: P
     assert np.isfinite(take.samples).all()
     assert take.samples.size > 3_200
     assert not list(workshop.objects.list(f"t/{LOCAL_TENANT}/jobs/{job_id}/checkpoint"))
+    told = workshop.ledger.jobs.results(job_id, StepKind.TRAIN)[0]["pace"]
+    assert (told["device"], told["weights_digest"]) == ("cpu", base.weights_digest)
+    assert min(told["decoder_seconds"], told["semantic_seconds"], told["watts"]) > 0
+    again = submit(workshop, sent(workshop, tmp_path, sounds), texts, when="off-peak")
+    drain(workshop, StepKind.PREPARE)
+    foretold = workshop.ledger.jobs.results(again, StepKind.PREPARE)[0]["expected"]
+    assert foretold["is_measured"]
+    updates = foretold["n_decoder_updates"] * 2 * told["decoder_seconds"]
+    assert START_SECONDS + updates < foretold["seconds"] < 15.0 * foretold["n_decoder_updates"]
+    hours = workshop.ledger.jobs.get(LOCAL_TENANT, again).hours
+    assert hours is not None
+    assert (hours.needed_seconds, hours.is_measured) == (foretold["seconds"], True)
     back = goes_round(workshop, manifest, tmp_path)
     own = workshop.shelf.source(manifest).folder
     assert own is not None
