@@ -1,7 +1,8 @@
 """The shelf: voices at rest. They are found, opened, put there and taken away; cloned ones need consent.
 
 Under its root stand the voices for everybody, those of a tenant under `_tenants/<id>/`, and what they share
-under `_backbones/`. A shelf may be a folder that machines share.
+under `_backbones/`. A shelf may be a folder that machines share. What is shipped with the program stands on
+every shelf, and nobody can change it.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Shelf(Sight):
 
     def of(self, tenant_id: str) -> Shelf:
         """The same shelf as this tenant sees it. Raises ValueError if that is no tenant's id."""
-        return Shelf(self._root, with_stub=self._with_stub, tenant_id=tenant_id)
+        return Shelf(self._root, with_stub=self._with_stub, tenant_id=tenant_id, shipped=self._shipped)
 
     def backbone(self, kind: str) -> Path:
         """The folder of a backbone that all voices share: "content", "linguistic" or "speaker"."""
@@ -269,6 +270,8 @@ class Shelf(Sight):
         if name in self._built_in:
             raise NotYoursError(f"voice {name!r} is built in and cannot be changed")
         if not self.owns(name):
+            if Bay(self._shipped).versions(name):
+                raise NotYoursError(f"voice {name!r} comes with Lectorium and cannot be changed")
             raise NotYoursError(f"voice {name!r} is there for everybody; only the operator can change it")
 
     def _users_of(self, name: str, going: Collection[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What one tenant sees of the shelf: the voices built in, those for everybody, and its own."""
+"""What one tenant sees of the shelf: the voices built in or shipped, those for everybody, and its own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from speech.errors import VoiceError
 
 TENANTS: Final = "_tenants"
 """The folder beside the voices for everybody that holds a bay for each other tenant."""
+SHIPPED: Final = Path(__file__).parent / "starter"
+"""The voices that come with Lectorium, laid out as a shelf is; nobody writes there."""
 _LEAST_PREFIX: Final = 6  # hex digits of a version that may stand for it
 
 
@@ -25,13 +27,21 @@ class UnknownVoiceError(VoiceError):
 class Sight:
     """The voices one tenant may use. The local tenant's own are those for everybody."""
 
-    def __init__(self, root: Path, *, with_stub: bool = False, tenant_id: str = LOCAL_TENANT) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        with_stub: bool = False,
+        tenant_id: str = LOCAL_TENANT,
+        shipped: Path = SHIPPED,
+    ) -> None:
         """A shelf over a folder, which need not exist yet.
 
         Args:
             root: one folder for each voice, with one for each version in it.
             with_stub: whether the built-in stub voice stands on it too, for tests and benchmarks.
             tenant_id: who looks at it.
+            shipped: such a folder that comes with the program; it need not exist.
 
         Raises:
             ValueError: that is no tenant's id.
@@ -40,10 +50,11 @@ class Sight:
             raise ValueError(f"{tenant_id!r} is no tenant's id")
         self._root = root
         self._with_stub = with_stub
+        self._shipped = shipped
         for_everybody = Bay(root)
         is_local = tenant_id == LOCAL_TENANT
         self._own = for_everybody if is_local else Bay(root / TENANTS / tenant_id)
-        self._bays = (self._own,) if is_local else (self._own, for_everybody)
+        self._bays = (*((self._own,) if is_local else (self._own, for_everybody)), Bay(shipped))
         built_in = [*draft_manifests(), *([stub_manifest()] if with_stub else [])]
         self._built_in = {manifest.name: manifest for manifest in built_in}
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models_store.manifest import ManifestError, VoiceManifest
-from models_store.shelf import Shelf, UnknownVoiceError
+from models_store.shelf import NameTakenError, NotYoursError, Shelf, UnknownVoiceError
 from speech.draft import NARRATORS
 from speech.errors import VoiceError
 from speech.text.utterance import Span, Utterance
@@ -157,6 +157,19 @@ def test_a_built_in_name_cannot_be_taken_on_disk(tmp_path: Path) -> None:
     put(tmp_path, "draft")
     with pytest.raises(ManifestError, match="called 'draft': that is the name of a built-in"):
         Shelf(tmp_path).resolve("draft")
+
+
+def test_what_is_shipped_stands_on_every_shelf_and_stays(tmp_path: Path) -> None:
+    shipped = put(tmp_path / "shipped", "anna", family="stub")
+    shelf = Shelf(tmp_path / "shelf", shipped=tmp_path / "shipped").of("0000000000000000000000000A")
+    assert shelf.resolve("anna") == shipped
+    assert "anna" in [manifest.name for manifest in shelf.list()]
+    assert not shelf.owns("anna")
+    with pytest.raises(NotYoursError, match="comes with Lectorium and cannot be changed"):
+        shelf.remove("anna")
+    with pytest.raises(NameTakenError, match="'anna' is there for everybody"):
+        shelf.install(shipped, {})
+    assert shelf.open(shelf.resolve("anna")).n_lanes == 1
 
 
 def test_an_unknown_family_is_an_error_with_a_guess(tmp_path: Path) -> None:
