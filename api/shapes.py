@@ -157,6 +157,8 @@ class HoursShape(Shape):
     openings: tuple[OpeningShape, ...]
     needed_seconds: float
     """How long it was expected to take."""
+    is_measured: bool
+    """Whether that follows from the last training of the same base here, and not from assumptions."""
     meets_deadline: bool
     saving: float | None
     """The share of the signal that is saved against starting at once; null where it does not say."""
@@ -171,6 +173,7 @@ class HoursShape(Shape):
                 OpeningShape(opens_at=rfc3339(start), closes_at=rfc3339(end)) for start, end in hours.openings
             ),
             needed_seconds=hours.needed_seconds,
+            is_measured=hours.is_measured,
             meets_deadline=hours.meets_deadline,
             saving=hours.saving,
             unit=hours.unit,

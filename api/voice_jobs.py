@@ -23,7 +23,7 @@ from jobs.specs import Spec
 from jobs.states import JobKind
 from jobs.voice_specs import ExportRequest, ExportSpec, Offer, PullRequest, PullSpec
 from models_store.consent import ConsentError
-from models_store.exporting import NotExportableError, require_own, weights_of
+from models_store.exporting import NotExportableError, exportable, require_own
 from models_store.hub.choice import choose
 from models_store.hub.errors import HubInputError
 from models_store.hub.recognisers import find_catalogue
@@ -131,7 +131,7 @@ def _exportable(voice: str, version: str | None) -> VoiceManifest:
     try:
         manifest = shelf.resolve(voice if version is None else f"{voice}@{version}")
         require_own(shelf, manifest)
-        weights_of(shelf, manifest)
+        exportable(shelf, manifest)
     except UnknownVoiceError as error:
         raise _no_such_voice() from error
     except NotYoursError as error:

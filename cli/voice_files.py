@@ -79,19 +79,21 @@ def import_voice(
 def export_voice(command: click.Context, name: str, gpt: Path, sovits: Path) -> None:
     """Write NAME's weights as the pair of files that GPT-SoVITS itself loads."""
     _require_torch()
-    from models_store.exporting import NotExportableError, weights_of
+    from models_store.exporting import NotExportableError, exportable
     from models_store.shelf import Shelf
     from models_store.upstream.export import export
+    from models_store.upstream.merging import whole_weights
 
     settings = settings_of(command)
     shelf = Shelf(settings.shelf_path, with_stub=settings.stub_voice)
     manifest = shelf.resolve(name)
     try:
-        weights = weights_of(shelf, manifest)
+        source = exportable(shelf, manifest)
     except NotExportableError as error:
         raise InputError(f"NAME: {error}") from error
     tell(f"writing {gpt} and {sovits}")
-    export(weights, gpt, sovits)
+    with whole_weights(source) as weights:
+        export(weights, gpt, sovits)
     say(f"{manifest.name}@{manifest.version[:12]}: {gpt}, {sovits}")
 
 

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from models_store.manifest import VoiceManifest
 from models_store.shelf import NotYoursError, Shelf
 from speech.errors import VoiceError
-from speech.gpt_sovits.files import ADAPTERS, FAMILY
+from speech.gpt_sovits.files import FAMILY
+from speech.voice import VoiceSource
 
 
 class NotExportableError(VoiceError):
     """The voice has no weights that upstream's files could hold."""
 
 
-def weights_of(shelf: Shelf, manifest: VoiceManifest) -> Path:
-    """The folder of the weights that this version speaks with: its own, or its base's.
+def exportable(shelf: Shelf, manifest: VoiceManifest) -> VoiceSource:
+    """Where the weights lie that this version speaks with: its own, or its base's, perhaps with adapters.
 
     Raises:
-        NotExportableError: it is of another family, or speaks with adapters on its base.
+        NotExportableError: it is of another family.
         VoiceError: its base is not on the shelf.
     """
-    weights = shelf.source(manifest).weights
-    if manifest.family != FAMILY or weights is None:
+    source = shelf.source(manifest)
+    if manifest.family != FAMILY or source.weights is None:
         raise NotExportableError(
             f"voice {manifest.name!r} is of the family {manifest.family!r}, not {FAMILY!r}"
         )
-    if ADAPTERS in manifest.files:
-        raise NotExportableError(
-            f"voice {manifest.name!r} speaks with adapters on {manifest.base!r}, "
-            "and GPT-SoVITS' own files hold whole weights alone"
-        )
-    return weights
+    return source
 
 
 def require_own(shelf: Shelf, manifest: VoiceManifest) -> None:

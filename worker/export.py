@@ -8,7 +8,7 @@ from typing import Final
 from jobs.ledger.values import Claim, Stored
 from jobs.messages import Knock
 from jobs.voice_specs import ExportSpec
-from models_store.exporting import require_own, weights_of
+from models_store.exporting import exportable, require_own
 from speech.errors import VoiceError
 from worker.files import store
 from worker.workshop import Workshop
@@ -25,6 +25,7 @@ def export(workshop: Workshop, claim: Claim) -> list[Knock]:
     if find_spec("torch") is None:
         raise VoiceError("an export needs PyTorch on its worker: pip install 'lectorium[neural]'")
     from models_store.upstream.export import export as write_pair  # torch: where the first one is asked for
+    from models_store.upstream.merging import whole_weights
 
     shelf = workshop.shelf.of(claim.tenant_id)
     manifest = shelf.resolve(ExportSpec.model_validate(claim.spec).voice)
@@ -32,7 +33,8 @@ def export(workshop: Workshop, claim: Claim) -> list[Knock]:
     stem = f"{manifest.name}-{manifest.version[:12]}"
     with workshop.scratch() as folder:
         gpt, sovits = folder / f"{stem}.ckpt", folder / f"{stem}.pth"
-        write_pair(weights_of(shelf, manifest), gpt, sovits)
+        with whole_weights(exportable(shelf, manifest)) as weights:
+            write_pair(weights, gpt, sovits)
         pair: list[Stored] = [
             store(
                 workshop.objects,
