@@ -60,7 +60,9 @@ def list_jobs(command: click.Context, states: tuple[str, ...], most: int, as_jso
 
 
 def _done(view: JobView) -> str:
-    """Of a narration its utterances, of a training its updates."""
+    """Of a narration its utterances, of a training its updates, of a pull its bytes."""
+    if view.pull is not None:
+        return f"{size(view.pull.bytes_done)}/{size(view.pull.n_bytes)}"
     if view.training is not None:
         return f"{view.training.updates_done:,}/{view.training.updates:,}"
     return f"{view.n_utterances_done:,}/{view.n_utterances:,}"
@@ -103,8 +105,14 @@ def show(command: click.Context, job_id: str, as_json: bool) -> None:
 
 
 def _lines_of(view: JobView) -> list[str]:
+    from cli.progress import pull_figures
     from jobs.states import JobKind
 
+    if view.kind is JobKind.EXPORT:
+        return [str(view.spec["voice"])]
+    if view.kind is JobKind.PULL:
+        told = [f"{each['title']}: licence {each['licence'] or 'not known'}" for each in view.spec["offers"]]
+        return [*told, *([pull_figures(view.pull)] if view.pull else [])]
     if view.kind is not JobKind.TRAINING:
         done = f"{view.n_utterances_done:,} of {count(view.n_utterances, 'utterance')}"
         return [f"{done}, {clock(view.audio_seconds)} of sound"]
@@ -277,6 +285,7 @@ def describe(view: JobView) -> dict[str, Any]:
         "training": None if view.training is None else asdict(view.training),
         "energy": None if view.energy is None else asdict(view.energy),
         "hours": None if view.hours is None else asdict(view.hours),
+        "pull": None if view.pull is None else view.pull.as_json(),
         "error": view.error,
         "created_at": moment(view.created_at),
         "started_at": moment(view.started_at),
@@ -290,7 +299,9 @@ def _shown_spec(spec: dict[str, Any]) -> dict[str, Any]:
     if "recordings" in spec:
         names = [recording["source"]["name"] for recording in spec["recordings"]]
         return {**spec, "recordings": names, "listed": (spec.get("listed") or {}).get("name")}
-    source = {name: value for name, value in spec.get("source", {}).items() if name != "key"}
+    if "source" not in spec:
+        return spec
+    source = {name: value for name, value in spec["source"].items() if name != "key"}
     return {**spec, "source": source}
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from cli.console import clock, count, energy, tell
+from cli.console import clock, count, energy, size, tell
 from jobs.ledger import Ledger
+from jobs.ledger.pull_values import PullProgress
 from jobs.ledger.values import ChapterView, JobView
 from jobs.states import JOB_ENDED, JobKind, JobState
 
@@ -86,12 +87,18 @@ class Follower:
         return made / self.wall_seconds if made > 0 and self.wall_seconds > 0.5 else None
 
 
+STEPS_ALONE: Final = {JobKind.EXPORT: "exporting", JobKind.PULL: "pulling"}
+"""What a job is at that is one step and nothing else."""
+
+
 def phase(job: JobView, chapters_done: int, chapters: int) -> str:
     """What the job is at, in one word."""
     if job.state in JOB_ENDED or job.state in (JobState.PAUSED, JobState.QUEUED):
         return str(job.state)
     if job.kind is JobKind.TRAINING:
         return _phase_of_training(job)
+    if job.kind in STEPS_ALONE:
+        return STEPS_ALONE[job.kind]
     if not job.n_utterances:
         return "planning"
     if job.n_utterances_done < job.n_utterances:
@@ -117,7 +124,7 @@ class Lines:
     def show(self, job: JobView, chapters_done: int, chapters: int, pace: float | None) -> None:
         """Tells how far the job is, if it is time to."""
         now_at = phase(job, chapters_done, chapters)
-        is_long = now_at in {"reading", "training"}
+        is_long = now_at in {"reading", "training", "pulling"}
         due = is_long and time.monotonic() - self._last_at > LINE_SECONDS
         if now_at == self._last_phase and not due:
             return
@@ -136,6 +143,8 @@ def figures(job: JobView, chapters_done: int, chapters: int, pace: float | None)
     """ "120 of 400 utterances · 3 of 12 chapters · 81× real time · 0:42 left"; of a training, its updates."""
     if job.kind is JobKind.TRAINING:
         return _figures_of_training(job)
+    if job.kind in STEPS_ALONE:
+        return "" if job.pull is None else pull_figures(job.pull)
     parts = [
         f"{job.n_utterances_done:,} of {count(job.n_utterances, 'utterance')}",
         f"{chapters_done} of {count(chapters, 'chapter')}",
@@ -145,6 +154,12 @@ def figures(job: JobView, chapters_done: int, chapters: int, pace: float | None)
     if job.eta_seconds is not None:
         parts.append(f"{clock(job.eta_seconds)} left")
     return " · ".join(parts)
+
+
+def pull_figures(progress: PullProgress) -> str:
+    """ "120.0 MB of 1.1 GB · converting GPT-SoVITS v2"."""
+    parts = [f"{size(progress.bytes_done)} of {size(progress.n_bytes)}"] if progress.n_bytes else []
+    return " · ".join([*parts, *filter(None, [progress.doing])])
 
 
 def _figures_of_training(job: JobView) -> str:
@@ -190,6 +205,8 @@ class Bar:
         n_done, n_units = job.n_utterances_done, job.n_utterances
         if job.training is not None:
             n_done, n_units = job.training.updates_done, job.training.updates
+        if job.pull is not None:
+            n_done, n_units = job.pull.bytes_done, job.pull.n_bytes
         self._progress.update(
             self._row,
             description=phase(job, chapters_done, chapters),
