@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from sqlalchemy.sql.selectable import CompoundSelect
 
 from jobs.ledger.database import Database, Transaction
 from jobs.ledger.due import ONE, among, due, first_resident, head, kind_parameter, locked, n_in_hand
-from jobs.ledger.leasing import lease, start_jobs
+from jobs.ledger.leasing import Leasing, start_jobs
 from jobs.ledger.values import Claim
 from jobs.states import StepKind
 from jobs.tables import Step
@@ -54,6 +55,7 @@ class Line:
 
     def __init__(self, database: Database) -> None:
         self._clock = database.clock
+        self._leasing = Leasing(database.clock)
         self._heads: dict[tuple[tuple[StepKind, ...], bool, bool], Select[Any] | CompoundSelect[Any]] = {}
         fresh = locked(due(self._clock).where(Step.attempt == 0).limit(bindparam("most")))
         self._alike = fresh.where(Step.weights_digest == bindparam("weights"))
@@ -70,7 +72,7 @@ class Line:
                 rows = self._next(tx, wish, among(lowest, highest, passed_over))
                 startable = start_jobs(tx, self._clock, rows)
                 if startable:
-                    return lease(tx, self._clock, startable, wish.owner, lease_seconds)
+                    return self._leasing.lease(tx, startable, wish.owner, lease_seconds)
                 if not rows:
                     break
                 passed_over += [row.id for row in rows]
@@ -99,7 +101,10 @@ class Line:
     def kinds_due(self, tx: Connection, priorities: tuple[int, int]) -> list[StepKind]:
         """The kinds that have steps due: one look at the head of each line, however long it is."""
         bands = [among(lowest, highest, [0]) for lowest, highest in _bands(*priorities)]
-        return [kind for kind in sorted(StepKind) if any(self._head(tx, (kind,), band) for band in bands)]
+        nobody = {"owner": "", "longest_wait_seconds": math.inf}
+        return [
+            kind for kind in sorted(StepKind) if any(self._head(tx, (kind,), band | nobody) for band in bands)
+        ]
 
     def _next(self, tx: Transaction, wish: Wish, those: dict[str, Any]) -> list[Any]:
         first = self._first(tx, wish, those)
@@ -127,14 +132,15 @@ class Line:
         that has waited too long only those go ahead that stand so near behind it that the others' next turn
         reaches them: as many places as they hold chunks now, and for a worker that is alone none.
         """
-        first = self._head(tx, wish.kinds, those)
+        of_wish = {"owner": wish.owner, "longest_wait_seconds": wish.longest_wait_seconds}
+        first = self._head(tx, wish.kinds, those | of_wish)
         if first is None or first.kind != StepKind.SYNTHESIZE or first.weights_digest == wish.weights:
             return first
         if wish.weights is None and not wish.resident:
             return first
         those = {**those, "from_priority": first.priority}
         if first.waited > wish.longest_wait_seconds:
-            those["to_id"] = first.id + n_in_hand(tx, wish.owner)
+            those["to_id"] = first.id + first.n_others_chunks
         if wish.weights is not None:
             same = self._head(tx, (StepKind.SYNTHESIZE,), {**those, "weights": wish.weights})
             if same is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +19,9 @@ from sqlalchemy import (
     Executable,
     create_engine,
     event,
-    func,
     insert,
     make_url,
-    select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase
@@ -40,6 +40,13 @@ def batched(values: Sequence[str]) -> Iterator[Sequence[str]]:
     """The values in portions for an IN list: both databases bound the parameters of a statement."""
     for start in range(0, len(values), _VALUES_A_STATEMENT):
         yield values[start : start + _VALUES_A_STATEMENT]
+
+
+_LOCKS: Final = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(job_id, 0))"
+    " FROM unnest(CAST(:job_ids AS text[])) AS job_id"
+)
+"""One exchange, however many jobs; taken in the order of the list."""
 
 
 class Transaction:
@@ -91,8 +98,8 @@ class Transaction:
         if not self._events:
             return
         if self._on_postgresql:
-            for job_id in sorted({written["job_id"] for written in self._events}):
-                self.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(job_id, 0))))
+            job_ids = sorted({written["job_id"] for written in self._events})
+            self.execute(_LOCKS, {"job_ids": job_ids})
         self.execute(insert(Event).values(at=self._clock.now()), self._events)
         self._events.clear()
 
@@ -171,11 +178,10 @@ def make_engine(url: str, n_connections: int) -> Engine:
         raise SettingsError(f"not a database address: {kind}://...") from error
     backend = address.get_backend_name()
     if backend == "postgresql":
-        return create_engine(
+        engine = create_engine(
             address.set(drivername="postgresql+psycopg"),
             pool_size=n_connections,
             max_overflow=n_connections,
-            pool_pre_ping=True,
             pool_timeout=5,
             connect_args={
                 "connect_timeout": 3,
@@ -187,6 +193,8 @@ def make_engine(url: str, n_connections: int) -> Engine:
                 "options": "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000",
             },
         )
+        event.listen(engine, "checkout", _check_line)
+        return engine
     if backend != "sqlite":
         raise SettingsError(f"the ledger runs on postgresql:// or sqlite://, not on {backend}://")
     if not address.database or address.database == ":memory:":
@@ -214,6 +222,21 @@ def make_engine(url: str, n_connections: int) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _check_line(connection: psycopg.Connection, _record: object, _proxy: object) -> None:
+    """Has the pool open another connection if the server has closed this one while it lay idle.
+
+    It says so on the line, where it can be read without asking: a question would be one more exchange with
+    the server for each transaction. Whatever else it said (a notice, a changed setting) is taken in.
+    """
+    line, heard = connection.pgconn, select.poll()
+    heard.register(line.socket, select.POLLIN)
+    try:
+        while heard.poll(0):
+            line.consume_input()
+    except psycopg.OperationalError as error:
+        raise sqlalchemy.exc.DisconnectionError(str(error).strip()) from error
 
 
 @contextmanager

@@ -11,7 +11,9 @@ from sqlalchemy import (
     ColumnClause,
     Connection,
     Select,
+    and_,
     bindparam,
+    case,
     cast,
     column,
     func,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     select,
     union_all,
 )
+from sqlalchemy.orm import aliased
 from sqlalchemy.sql.selectable import CompoundSelect
 
 from jobs.clock import Clock
@@ -49,8 +52,9 @@ _COLUMNS: Final[tuple[Any, ...]] = (
     Job.state.label("job_state"),
     Job.spec,
 )
+_Other = aliased(Step)
 _OTHERS_CHUNKS: Final = select(func.count()).where(
-    Step.state == _LEASED, Step.kind == StepKind.SYNTHESIZE, Step.owner != bindparam("owner")
+    _Other.state == _LEASED, _Other.kind == StepKind.SYNTHESIZE, _Other.owner != bindparam("owner")
 )
 
 
@@ -84,6 +88,18 @@ def due(clock: Clock, kind: str = "kind") -> Select[Any]:
     )
 
 
+def with_others_chunks(steps: Select[Any]) -> Select[Any]:
+    """The same, with how many chunks the other workers hold, counted only beside what is overdue.
+
+    In the statement that finds it, for an exchange with the server costs more than the count.
+    """
+    is_overdue = and_(
+        Step.kind == StepKind.SYNTHESIZE, steps.selected_columns.waited > bindparam("longest_wait_seconds")
+    )
+    n_others = _OTHERS_CHUNKS.scalar_subquery()
+    return steps.add_columns(case((is_overdue, n_others), else_=0).label("n_others_chunks"))
+
+
 def locked(steps: Select[Any]) -> Select[Any]:
     """The same, locked; those that others have locked are passed over."""
     return steps.with_for_update(of=Step, key_share=True, skip_locked=True)
@@ -103,6 +119,8 @@ def head(
         first = due(clock, kind_parameter(kind)).limit(ONE)
         if of_weights:
             first = first.where(Step.weights_digest == bindparam("weights"))
+        else:
+            first = with_others_chunks(first)
         heads.append(locked(first) if is_locked else first)
     return heads[0] if len(heads) == 1 else union_all(*(select(each.subquery()) for each in heads))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Executable, Float, bindparam, select, update
 
 from jobs.clock import Clock
 from jobs.ledger.database import Transaction
@@ -36,27 +36,21 @@ def start_jobs(tx: Transaction, clock: Clock, rows: Sequence[Any]) -> list[Any]:
     return [row for row in rows if row.job_id not in queued or row.job_id in free]
 
 
-def lease(
-    tx: Transaction, clock: Clock, rows: Sequence[Any], owner: str, lease_seconds: float
-) -> list[Claim]:
-    """The claims of these rows, which must be locked, in their order."""
-    columns: dict[str, Any] = {}
-    suspects = {row.id: dict(row.suspects or {}) for row in rows}
-    if (
-        rows[0].in_hand is not None
-    ):  # left by a claim that crashed while it spoke this; such a row comes alone
-        mine, index = suspects[rows[0].id], str(rows[0].in_hand)
-        mine[index] = mine.get(index, 0) + 1
-        columns["suspects"] = mine
-    leased = tx.execute(
+def make_lease(clock: Clock, *, with_suspects: bool) -> Executable:
+    """The statement that leases steps: built once, for building it takes longer than running it.
+
+    Parameters: `ids`, `new_owner`, `lease_seconds`, and `new_suspects` if they change.
+    """
+    columns = {"suspects": bindparam("new_suspects", type_=Step.suspects.type)} if with_suspects else {}
+    return (
         update(Step)
-        .where(Step.id.in_([row.id for row in rows]), Step.state == StepState.READY)
+        .where(Step.id.in_(bindparam("ids", expanding=True)), Step.state == StepState.READY)
         .values(
             state=StepState.LEASED,
             epoch=Step.epoch + 1,
             attempt=Step.attempt + 1,
-            owner=owner,
-            lease_until=clock.now() + lease_seconds,
+            owner=bindparam("new_owner"),
+            lease_until=clock.now() + bindparam("lease_seconds", type_=Float(53)),
             in_hand=None,
             **columns,
         )
@@ -73,6 +67,39 @@ def lease(
             Step.weights_digest,
         )
     )
+
+
+class Leasing:
+    """What makes claims of the steps that are next in line."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._lease = make_lease(clock, with_suspects=False)
+        self._lease_with_suspects = make_lease(clock, with_suspects=True)
+
+    def lease(self, tx: Transaction, rows: Sequence[Any], owner: str, lease_seconds: float) -> list[Claim]:
+        """The claims of these rows, which must be locked, in their order."""
+        statement = self._lease
+        asked: dict[str, Any] = {
+            "ids": [row.id for row in rows],
+            "new_owner": owner,
+            "lease_seconds": lease_seconds,
+        }
+        suspects = {row.id: dict(row.suspects or {}) for row in rows}
+        if rows[0].in_hand is not None:  # left by a claim that crashed while it spoke this; it comes alone
+            mine, index = suspects[rows[0].id], str(rows[0].in_hand)
+            mine[index] = mine.get(index, 0) + 1
+            statement, asked["new_suspects"] = self._lease_with_suspects, mine
+        leased = tx.execute(statement, asked)
+        return _claims_of(tx, rows, leased.all(), suspects, owner)
+
+
+def _claims_of(
+    tx: Transaction,
+    rows: Sequence[Any],
+    leased: Sequence[Any],
+    suspects: Mapping[int, Mapping[str, int]],
+    owner: str,
+) -> list[Claim]:
     by_id = {row.id: row for row in leased}
     claims: list[Claim] = []
     for row in rows:  # in line order, which RETURNING does not keep

@@ -189,7 +189,7 @@ def test_postgresql_that_ends_our_connections_is_an_outage(private_postgres: Pri
         Ledger(Settings(ledger=private_postgres.url)) as ledger,
         psycopg.connect(private_postgres.url, autocommit=True) as operator,
     ):
-        end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        end_all = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
 
         def read_half() -> None:
             with ledger.database.read() as connection:
