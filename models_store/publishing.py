@@ -10,7 +10,7 @@ from models_store.lineage import Lineage
 from models_store.manifest import ManifestFile, ManifestPrompt, VoiceManifest, weights_digest
 from models_store.shelf import Shelf
 from speech.errors import VoiceError
-from speech.gpt_sovits.files import ADAPTERS, DECODER, FAMILY, SEMANTIC
+from speech.gpt_sovits.files import ADAPTERS, DECODER, FAMILY, OWN_CONTENT, SEMANTIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ def publish(shelf: Shelf, trained: Trained, base_weights: Path) -> VoiceManifest
     if shares and set(trained.weights) != {ADAPTERS}:
         raise VoiceError(f"voice {trained.name!r}: adapters stand alone, beside no weights")
     if not shares:
-        for name in (DECODER, SEMANTIC):
+        own = [f"{OWN_CONTENT}/{path.name}" for path in sorted((base_weights / OWN_CONTENT).glob("*"))]
+        for name in (DECODER, SEMANTIC, *own):
             files.setdefault(name, base_weights / name)
     described = {name: ManifestFile.of(path) for name, path in files.items()}
     base = trained.base

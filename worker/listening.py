@@ -118,7 +118,9 @@ class Listener:
         self.symbols: SymbolsVersion = "v1" if version_of(base.weights) == "v1" else "v2"
         config = semantic_config(read_weights(base.weights / SEMANTIC)[1])
         polyphones = bool(base.manifest.parameters.get("polyphones", False))
-        backbones = Backbones(base.source.backbones, base.device, with_polyphones=polyphones)
+        backbones = Backbones(
+            base.source.backbones, base.device, weights=base.weights, with_polyphones=polyphones
+        )
         decoder = load_decoder(base.weights, base.device)
         kept = workshop.settings.home / "features" / tenant_id
         _drop_old(kept)
@@ -130,7 +132,7 @@ class Listener:
             digests=[
                 base.manifest.weights_digest,
                 str(SPEECH_VERSION["gpt-sovits"]),
-                str(backbone_stamps(base.source.backbones)),
+                str([*backbone_stamps(base.source.backbones), *backbone_stamps(base.weights)]),
                 str(polyphones),
             ],
             kept=kept,

@@ -23,7 +23,7 @@ from models_store.publishing import publish as put_on_shelf
 from speech.backbones import SpeakerBackbone
 from speech.errors import UnreadableTextError
 from speech.gpt_sovits.company import Backbones
-from speech.gpt_sovits.files import ADAPTERS, DECODER, SEMANTIC
+from speech.gpt_sovits.files import ADAPTERS, DECODER, OWN_CONTENT, SEMANTIC
 from speech.gpt_sovits.recording import resample
 from speech.gpt_sovits.voice import open_voice
 from speech.networks import fbank
@@ -134,8 +134,8 @@ def _speak(
     folder = next(iter(learnt.values())).parent if learnt else None
     weights = base.weights
     if folder is not None and ADAPTERS not in learnt:
-        for name in (DECODER, SEMANTIC):  # what did not learn is the base's
-            if name not in learnt:
+        for name in (DECODER, SEMANTIC, OWN_CONTENT):  # what did not learn is the base's
+            if name not in learnt and (base.weights / name).exists():
                 (folder / name).symlink_to(base.weights / name)
         weights = folder
     source = VoiceSource(

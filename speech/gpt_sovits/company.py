@@ -10,6 +10,7 @@ import torch
 
 from speech.backbones import ContentBackbone, LinguisticBackbone, SpeakerBackbone
 from speech.errors import VoiceError
+from speech.gpt_sovits.files import OWN_CONTENT
 from speech.text.chinese.g2pw import G2pw
 from speech.text.chinese.words import Polyphones
 
@@ -24,23 +25,35 @@ class Backbones:
     linguistic one stays, because every Chinese sentence needs it.
     """
 
-    def __init__(self, folder: Path | None, device: torch.device, *, with_polyphones: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        device: torch.device,
+        *,
+        weights: Path | None = None,
+        with_polyphones: bool = False,
+    ) -> None:
         """Backbones from `folder`, one folder each: `content`, `linguistic`, `speaker`.
 
         Args:
             folder: where they are.
             device: where they run.
+            weights: the folder of the voice's weights; a content backbone of their own goes before `content`.
             with_polyphones: whether Mandarin is read with g2pW, from the folder `polyphones`. The manifest
                 says it, not the disk: a voice version reads alike on every machine.
         """
         self._folder = folder
+        self._weights = weights
         self._device = device
         self._with_polyphones = with_polyphones
         self._linguistic: LinguisticBackbone | None = None
         self._g2pw: G2pw | None = None
 
     def content(self) -> ContentBackbone:
-        """HuBERT. Raises VoiceError where it is missing."""
+        """HuBERT, or the weights' own. Raises VoiceError where it is missing."""
+        own = self._weights / OWN_CONTENT if self._weights else None
+        if own is not None and own.is_dir():
+            return ContentBackbone(own, self._device)
         return ContentBackbone(self.place("content", "no prompt can be heard"), self._device)
 
     def speaker(self) -> SpeakerBackbone:

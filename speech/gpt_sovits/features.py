@@ -59,7 +59,7 @@ def key_of(source: VoiceSource, lexicon: Lexicon) -> str:
                 for recording, file in zip(recordings, source.prompts, strict=True)
             ],
             "lexicon": [describe_entry(entry) for entry in lexicon.entries],
-            "backbones": backbone_stamps(source.backbones),
+            "backbones": [*backbone_stamps(source.backbones), *backbone_stamps(source.weights)],
         },
         sort_keys=True,
     )
@@ -67,7 +67,7 @@ def key_of(source: VoiceSource, lexicon: Lexicon) -> str:
 
 
 def backbone_stamps(backbones: Path | None) -> list[tuple[str, int, int]]:
-    """Name, size and time of each backbone's weights in this folder."""
+    """Name, size and time of each backbone's weights in this folder, of backbones or of a voice's weights."""
     kinds = ("*/model.safetensors", f"*/{MODEL}")
     files = sorted(file for kind in kinds for file in backbones.glob(kind)) if backbones else []
     files = [file for file in files if file.parent.name != RECOGNISER]  # no feature follows from it

@@ -19,6 +19,8 @@ ADAPTERS: Final = "adapters.safetensors"
 """What a voice has learnt on top of its base's semantic model, if it has no weights of its own."""
 RECOGNISER: Final = "recogniser"
 """The folder beside the backbones of what writes down recordings without a transcript; no voice needs it."""
+OWN_CONTENT: Final = "content"
+"""The folder beside weights that were not learnt from HuBERT: the content backbone they were learnt from."""
 CONTAINER: Final = "lectorium.container"
 """The one field of both files' metadata."""
 

@@ -165,7 +165,7 @@ def open_weights(source: VoiceSource) -> GptSovitsWeights:
     with_polyphones = source.parameters.get("polyphones", False)
     if not isinstance(with_polyphones, bool):
         raise VoiceError(f"parameters.polyphones: {with_polyphones!r} is neither true nor false")
-    backbones = Backbones(source.backbones, device, with_polyphones=with_polyphones)
+    backbones = Backbones(source.backbones, device, weights=source.weights, with_polyphones=with_polyphones)
     if source.weights is None:
         raise VoiceError("the voice has no folder of weights")
     if (n_threads := _whole(source.parameters, "threads")) and device.type == "cpu":

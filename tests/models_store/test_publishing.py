@@ -15,7 +15,7 @@ from models_store.manifest import ManifestFile, ManifestPrompt, VoiceManifest, r
 from models_store.publishing import Trained, publish
 from models_store.shelf import NotYoursError, Shelf, UnknownVoiceError
 from speech.errors import VoiceError
-from speech.gpt_sovits.files import ADAPTERS, DECODER, SEMANTIC
+from speech.gpt_sovits.files import ADAPTERS, DECODER, OWN_CONTENT, SEMANTIC
 from tests.speech.gpt_sovits.toys import TRANSCRIPT, write_recording
 from tests.speech.training.bases import write_base
 
@@ -89,6 +89,17 @@ def test_a_network_that_did_not_learn_is_the_bases(shelf: Shelf, tmp_path: Path)
     assert read_manifest(manifest.to_json()) == manifest
     again = publish(shelf, trained(shelf, tmp_path, base, learnt), weights)
     assert again.version == manifest.version
+
+
+def test_what_is_learnt_keeps_the_bases_own_content_backbone(shelf: Shelf, tmp_path: Path) -> None:
+    base, weights = put_base(shelf, tmp_path)
+    (weights / OWN_CONTENT).mkdir()
+    (weights / OWN_CONTENT / "config.json").write_text("{}")
+    learnt = other_weights(tmp_path / "learnt", SEMANTIC, write_base(tmp_path / "other", seed=5))
+    manifest = publish(shelf, trained(shelf, tmp_path, base, learnt), weights)
+    folder = shelf.folder(manifest)
+    assert folder is not None
+    assert (folder / OWN_CONTENT / "config.json").read_text() == "{}"
 
 
 def test_adapters_share_the_bases_weights_and_hold_it_there(shelf: Shelf, tmp_path: Path) -> None:

@@ -10,13 +10,17 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from speech.backbones import describe_content
 from speech.errors import VoiceError
 from speech.gpt_sovits import features
 from speech.gpt_sovits.company import Backbones
 from speech.gpt_sovits.engine import Engine
+from speech.gpt_sovits.files import OWN_CONTENT
 from speech.gpt_sovits.prompt import Prompt
 from speech.gpt_sovits.recording import read_recording
 from speech.gpt_sovits.voice import open_prompt, open_voice
+from speech.networks.config import ContentConfig
+from speech.networks.content import ContentEncoder
 from speech.networks.spectrogram import linear_spectrogram
 from speech.text.lexicon import FILE, Entry, Lexicon, write_lexicon
 from speech.text.phonemes import phonemise
@@ -40,6 +44,17 @@ def prompt_of(source: VoiceSource) -> Prompt:
     assert source.weights is not None
     backbones = Backbones(source.backbones, CPU)
     return open_prompt(source, Engine.open(source.weights, backbones, CPU, 1), backbones)
+
+
+def write_content(folder: Path, seed: int) -> None:
+    """A content encoder of our own, as wide as the toys' content features."""
+    config = ContentConfig(n_classes=3, n_mels=10, width=12, expansion=2, kernel=3, dilations=(1,))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        encoder = ContentEncoder(config)
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(describe_content(config), encoding="utf-8")
+    save_file(encoder.state_dict(), folder / "model.safetensors")
 
 
 def test_prompt_has_tokens_phonemes_and_a_style(source: VoiceSource) -> None:
@@ -132,6 +147,25 @@ def test_stale_features_are_not_trusted(
     prompt_of(source)
     changed = change(_spoil(source))
     assert prompt_of(changed).style.abs().max() < 500
+
+
+def test_weights_hear_with_the_content_backbone_they_were_learnt_from(
+    source: VoiceSource, tmp_path: Path
+) -> None:
+    """It goes before the one that all voices share, which may be missing; another one makes features anew."""
+    assert source.weights is not None
+    weights = tmp_path / "weights"
+    shutil.copytree(source.weights, weights)
+    own = dataclasses.replace(source, weights=weights, backbones=None)
+    with pytest.raises(VoiceError, match="without the content backbone no prompt can be heard"):
+        prompt_of(own)
+    heard = []
+    for seed in (0, 1):
+        write_content(weights / OWN_CONTENT, seed)
+        backbones = Backbones(None, CPU, weights=weights)
+        heard.append(open_prompt(own, Engine.open(weights, backbones, CPU, 1), backbones).tokens)
+    assert len(heard[0]) == int(3.8 * 25)
+    assert not torch.equal(heard[0], heard[1])
 
 
 def test_new_backbone_makes_features_anew(source: VoiceSource, tmp_path: Path) -> None:
