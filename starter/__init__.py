@@ -10,6 +10,12 @@
     content       stage 2: the content encoder learns the phones
     tokens        stage 3: a codebook, and every sentence in its tokens
     measures      how right the content encoder is, phone by phone
+    semantic      stage 5: the semantic model learns from sentences alone and after a prompt
+    diction       what the semantic model says, in phones
+    recogniser    what is heard of a voice, word by word
+    timbre        whose voice a recording is in
+    evaluate      all of it in figures
+    pictures      and drawn
 
 `python -m starter STAGE` runs a stage, `make starter` all there are. Each goes on where it was stopped, and
 gives the same files for the same recipe and texts. docs/starter.md says what comes out and what is to come.

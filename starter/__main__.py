@@ -21,7 +21,7 @@ from starter.recipe import Recipe
 from starter.sentences import own_sentences
 from starter.texts import sentences_of
 
-STAGES: Final = ("corpus", "content", "tokens", "decoder", "semantic", "all")
+STAGES: Final = ("corpus", "content", "tokens", "decoder", "semantic", "all", "evaluate")
 _TELL_SECONDS: Final = 10.0
 
 
@@ -42,10 +42,19 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FOLDER",
         help="begin with the networks there, instead of with ones that have learnt nothing",
     )
+    parser.add_argument(
+        "--shelf",
+        type=Path,
+        default=Path("models_store/starter"),
+        help="where the narrators stand as voices, for the stage evaluate",
+    )
     asked = parser.parse_args(arguments)
     try:
         with _listening() as must_stop:
-            _run(asked.stage, asked.folder, asked.book, asked.threads, asked.resume_from, must_stop)
+            if asked.stage == "evaluate":
+                _evaluate(asked.folder, asked.book, asked.shelf)
+            else:
+                _run(asked.stage, asked.folder, asked.book, asked.threads, asked.resume_from, must_stop)
             return 3 if must_stop() else 0
     except (BookError, SpeechError) as error:
         _tell(str(error))
@@ -61,8 +70,7 @@ def _run(
     must_stop: Callable[[], bool],
 ) -> None:
     recipe = Recipe()
-    read = list(sentences_of(books))
-    corpus = Corpus(folder / "corpus", recipe.corpus, own_sentences(recipe.corpus.n_own), read)
+    corpus = _corpus(recipe, folder, books)
     if stage in {"corpus", "all"}:
         corpus.make(n_threads=n_threads, must_stop=must_stop, report=_reporter("shard"))
     if stage in {"content", "all"} and not must_stop():
@@ -73,6 +81,22 @@ def _run(
         _learn_decoder(recipe, corpus, folder, begun, must_stop)
     if stage in {"semantic", "all"} and not must_stop():
         _learn_semantic(recipe, corpus, folder, must_stop)
+
+
+def _corpus(recipe: Recipe, folder: Path, books: list[Path]) -> Corpus:
+    read = list(sentences_of(books))
+    return Corpus(folder / "corpus", recipe.corpus, own_sentences(recipe.corpus.n_own), read)
+
+
+def _evaluate(folder: Path, books: list[Path], shelf: Path) -> None:
+    from models_store.shelf import Shelf
+    from starter.evaluate import FILE, evaluate
+    from starter.pictures import draw
+
+    recipe = Recipe()
+    rows = evaluate(recipe, _corpus(recipe, folder, books), folder, Shelf(shelf), tell=_tell)
+    draw(rows, folder)
+    _tell(f"all of it is in {folder / FILE}")
 
 
 def _learn_content(recipe: Recipe, corpus: Corpus, folder: Path, must_stop: Callable[[], bool]) -> None:
