@@ -186,10 +186,10 @@ def _understand(likeness: Likeness, entry: Entry, made: Samples, transcriber: Tr
     longest = max(len(made), len(real)) / SAMPLE_RATE
     if longest > HEARD_SECONDS or not transcriber.knows(entry.language):
         return likeness
-    of_voice, of_speaker = (
+    of_voice, of_recording = (
         misheard_share(entry.text, text, entry.language) for text in transcriber([made, real], entry.language)
     )
-    return replace(likeness, misheard=of_voice, misheard_of_speaker=of_speaker)
+    return replace(likeness, misheard=of_voice, misheard_of_speaker=of_recording)
 
 
 def _embed(base: Base) -> Embed | None:
