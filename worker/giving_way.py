@@ -11,6 +11,8 @@ from jobs.ledger.values import Claim
 from jobs.states import StepKind
 from worker.workshop import Workshop
 
+WINDOW_CLOSES: Final = "the window closes"
+"""The reason if what is left of it is too short for another piece of work."""
 _ASK_SECONDS: Final = 0.1
 """How often the ledger is asked whether somebody goes before."""
 
@@ -39,7 +41,7 @@ class GivingWay:
             return "the worker stops"
         left = watch.seconds_left(claim)
         if left is not None and left <= longest_seconds:
-            return "the window closes"
+            return WINDOW_CLOSES
         if self._clock() - self._asked_at < _ASK_SECONDS:
             return None
         self._asked_at = self._clock()

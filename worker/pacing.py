@@ -52,6 +52,10 @@ class Pacer:
         counted[0] += 1
         counted[1] += seconds
 
+    def update_seconds(self) -> dict[str, float]:
+        """The mean of an update of each stage that has had any, on this device."""
+        return {stage: seconds / n for stage, (n, seconds) in self._stages.items()}
+
     def write(self) -> None:
         """Puts it down in the folder."""
         now = self._clock()
@@ -84,7 +88,7 @@ class Pacer:
             kwh: what all of it drew.
         """
         wall_seconds = self._wall_seconds + self._clock() - self._since
-        update = {stage: seconds / n for stage, (n, seconds) in self._stages.items()}
+        update = self.update_seconds()
         of_decoder, of_semantic = update.get(DECODER_STAGE), update.get(SEMANTIC_STAGE)
         return MeasuredPace(
             self._device,

@@ -20,12 +20,12 @@ from speech.errors import VoiceError
 from speech.gpt_sovits.weights import has_posterior
 from speech.training.corpus import Corpus
 from speech.training.examine import Report, report
-from speech.training.expect import Pace, device_name, expect
+from speech.training.expect import expect
 from speech.units import SAMPLE_RATE
 from worker.errors import UnfitRecordingsError
 from worker.giving_way import GivingWay
 from worker.listening import Heard, Listener, read_list
-from worker.schooling import REPORT, Base, find_base, keep, meter_of, note_energy, spec_of, told
+from worker.schooling import REPORT, find_base, keep, meter_of, note_energy, pace_of, spec_of, told
 from worker.workshop import Workshop
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def prepare(workshop: Workshop, claim: Claim) -> list[Knock]:
         corpus = Corpus.of(entries, semantic.seed)
         corpus.write(folder / "corpus.safetensors")
         seconds = [len(features.sound) / SAMPLE_RATE for features in corpus.learnt]
-        expected = expect(seconds, decoder, semantic, _pace(workshop, base))
+        expected = expect(seconds, decoder, semantic, pace_of(workshop, base))
         learnt = keep(workshop, claim, folder / "corpus.safetensors", "features", _TENSORS)
         said = keep(workshop, claim, prompt.path, "recording", "audio/wav", suffix=".wav")
     written = keep(workshop, claim, _as_json(found), "report", "application/json", name=REPORT)
@@ -98,15 +98,6 @@ def prepare(workshop: Workshop, claim: Claim) -> list[Knock]:
     return workshop.insist(
         lambda: workshop.ledger.steps.finish(claim, artefacts=[learnt, said, written], result=result)
     )
-
-
-def _pace(workshop: Workshop, base: Base) -> Pace:
-    """How fast it will go: as the last training from this base did; what that does not tell is assumed."""
-    is_gpu = base.device.type == "cuda"
-    assumed = Pace.assumed(workshop.settings.gpu_speedup if is_gpu else 1.0)
-    trainings, digest = workshop.ledger.trainings, base.manifest.weights_digest
-    last = workshop.insist(lambda: trainings.last_pace(device_name(base.device), digest))
-    return assumed if last is None else assumed.but(last.decoder_seconds, last.semantic_seconds)
 
 
 def _choose_prompt(heard: Sequence[Heard], folder: Path) -> PreparedPrompt:

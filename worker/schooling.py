@@ -18,6 +18,7 @@ from speech.energy import Meter
 from speech.errors import VoiceError
 from speech.gpt_sovits.files import ADAPTERS, FAMILY
 from speech.gpt_sovits.voice import read_device
+from speech.training.expect import Pace, device_name
 from speech.voice import VoiceSource
 from worker.files import store
 from worker.workshop import Workshop
@@ -50,6 +51,15 @@ def find_base(shelf: Shelf, name: str) -> Base:
     if manifest.family != FAMILY or source.weights is None:
         raise VoiceError(f"base: {name!r} is of the family {manifest.family!r}, which learns nothing")
     return Base(manifest, source, source.weights, read_device(manifest.parameters))
+
+
+def pace_of(workshop: Workshop, base: Base) -> Pace:
+    """How fast it will go: as the last training from this base did; what that does not tell is assumed."""
+    is_gpu = base.device.type == "cuda"
+    assumed = Pace.assumed(workshop.settings.gpu_speedup if is_gpu else 1.0)
+    trainings, digest = workshop.ledger.trainings, base.manifest.weights_digest
+    last = workshop.insist(lambda: trainings.last_pace(device_name(base.device), digest))
+    return assumed if last is None else assumed.but(last.decoder_seconds, last.semantic_seconds)
 
 
 def meter_of(settings: Settings, device: torch.device) -> Meter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -15,19 +15,24 @@ from jobs.messages import Knock
 from jobs.states import StepKind
 from models_store.commission import options_of
 from speech.energy import Meter
+from speech.gpt_sovits.files import DECODER
 from speech.training.corpus import Corpus
 from speech.training.course import LOSSES, Course, Reached, pack, unpack
-from speech.training.expect import device_name
+from speech.training.expect import Pace, device_name
 from speech.training.loop import Outcome
 from speech.units import SAMPLE_RATE
-from worker.giving_way import GivingWay
+from worker.giving_way import WINDOW_CLOSES, GivingWay
 from worker.pacing import Pacer
-from worker.schooling import bring, find_base, keep, meter_of, note_energy, spec_of, told
+from worker.schooling import bring, find_base, keep, meter_of, note_energy, pace_of, spec_of, told
 from worker.workshop import Workshop
 
 log = logging.getLogger(__name__)
 
 _TENSORS: Final = "application/octet-stream"
+_MOST_ASSUMED_SECONDS: Final = 60.0
+"""So much of a window's end is left unused at most for a first update whose length is only assumed."""
+_SLACK: Final = 1.5
+"""So many times its mean an update may take: those of the semantic model are not all of one length."""
 _TELL_SECONDS: Final = 2.0
 """How often progress is told; the ledger writes less often."""
 
@@ -61,7 +66,11 @@ def train(workshop: Workshop, claim: Claim) -> list[Knock]:
             device=base.device,
         )
         pacer = Pacer(folder / "course", device_name(base.device))
-        duty = _Duty(workshop, claim, meter, pacer)
+        seconds = [len(features.sound) / SAMPLE_RATE for features in corpus.learnt]
+        to_come = None if DECODER in course.published else decoder
+        pace = pace_of(workshop, base)
+        foretold = _foretell(pace, pace.update_seconds(seconds, to_come, semantic), pacer)
+        duty = _Duty(workshop, claim, pacer, foretold)
         outcome = course.run(
             must_stop=duty.must_stop,
             report=duty.report,
@@ -70,7 +79,11 @@ def train(workshop: Workshop, claim: Claim) -> list[Knock]:
         if outcome is Outcome.STOPPED:
             log.info("the training is laid down: %s", duty.why)
             note_energy(workshop, claim, meter)
-            return workshop.insist(lambda: workshop.ledger.trainings.put_back(claim, reason=duty.why))
+            return workshop.insist(
+                lambda: workshop.ledger.trainings.put_back(
+                    claim, reason=duty.why, past_opening=duty.why == WINDOW_CLOSES
+                )
+            )
         files = {
             name: keep(workshop, claim, path, "voice", _TENSORS, name=name)
             for name, path in course.published.items()
@@ -78,9 +91,9 @@ def train(workshop: Workshop, claim: Claim) -> list[Knock]:
         n_updates = len(course.losses)
         losses = keep(workshop, claim, folder / "course" / LOSSES, "report", "application/jsonl", name=LOSSES)
     energy = note_energy(workshop, claim, meter)
-    pace = pacer.pace(
+    measured = pacer.pace(
         base.manifest.weights_digest,
-        [len(features.sound) / SAMPLE_RATE for features in corpus.learnt],
+        seconds,
         decoder,
         semantic,
         kwh=energy.kwh - prepared["energy"]["kwh"],
@@ -90,11 +103,23 @@ def train(workshop: Workshop, claim: Claim) -> list[Knock]:
         "losses": told(losses),
         "n_updates": n_updates,
         "energy": asdict(energy),
-        "pace": pace.as_json(),
+        "pace": measured.as_json(),
     }
     return workshop.insist(
         lambda: workshop.ledger.steps.finish(claim, artefacts=[*files.values(), losses], result=result)
     )
+
+
+def _foretell(pace: Pace, update_seconds: Mapping[str, float], pacer: Pacer) -> dict[str, float]:
+    """How long the first update of each stage may take, so that none ends after its window."""
+    before = pacer.update_seconds()
+    found = {}
+    for stage, seconds in update_seconds.items():
+        if stage in before or stage in pace.measured:
+            found[stage] = _SLACK * before.get(stage, seconds)
+        else:
+            found[stage] = min(seconds, _MOST_ASSUMED_SECONDS)
+    return found
 
 
 def _carry(workshop: Workshop, claim: Claim, folder: Path, meter: Meter, pacer: Pacer) -> None:
@@ -116,22 +141,24 @@ class _Duty:
         self,
         workshop: Workshop,
         claim: Claim,
-        meter: Meter,
         pacer: Pacer,
+        foretold: Mapping[str, float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Of one claim; `foretold` are the seconds that an update of each stage to come is taken to last."""
         self.why = ""
         self._workshop, self._claim, self._clock = workshop, claim, clock
-        self._meter, self._pacer = meter, pacer
+        self._pacer = pacer
         self._giving_way = GivingWay(workshop, claim, clock)
         self._told_at = clock()
         self._began_at: float | None = None
-        self._longest = self._foretold()
+        self._longest = dict(foretold)
+        self._seen: set[str] = set()
         self._first: tuple[float, int] | None = None
 
     def must_stop(self) -> bool:
         """Whether no other update may begin."""
-        self.why = self._giving_way.reason(self._longest) or ""
+        self.why = self._giving_way.reason(max(self._longest.values())) or ""
         self._began_at = self._clock()
         return bool(self.why)
 
@@ -139,8 +166,7 @@ class _Duty:
         """An update is done."""
         now = self._clock()
         if self._began_at is not None:
-            self._longest = max(self._longest, now - self._began_at)
-            self._pacer.add(reached.stage, now - self._began_at)
+            self._time(reached.stage, now - self._began_at)
         self._first = self._first or (now, reached.n_done)
         if now - self._told_at < _TELL_SECONDS and reached.n_done < reached.n_updates:
             return
@@ -151,8 +177,9 @@ class _Duty:
         self._workshop.insist(lambda: self._workshop.ledger.trainings.note_progress(self._claim, progress))
         log.info("update %d of %d", reached.n_done, reached.n_updates, extra={"losses": losses})
 
-    def _foretold(self) -> float:
-        """Seconds of an update when it was laid down last, so that the first one does not last too long."""
-        claim, jobs = self._claim, self._workshop.ledger.jobs
-        progress = self._workshop.insist(lambda: jobs.get(claim.tenant_id, claim.job_id)).training
-        return 1 / progress.updates_per_second if progress and progress.updates_per_second else 0.0
+    def _time(self, stage: str, seconds: float) -> None:
+        """An update of this stage took so long; what was foretold of it counts no more."""
+        self._pacer.add(stage, seconds)
+        before = self._longest[stage] if stage in self._seen else 0.0
+        self._longest[stage] = max(before, seconds)
+        self._seen.add(stage)

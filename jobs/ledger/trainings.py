@@ -186,11 +186,16 @@ class Trainings:
             return None
         return "a speech waits" if first.priority >= URGENT else f"a {first.kind} step goes before it"
 
-    def put_back(self, claim: Claim, *, reason: str) -> list[Knock]:
+    def put_back(self, claim: Claim, *, reason: str, past_opening: bool = False) -> list[Knock]:
         """Gives the step back, to go on at once or at the next opening; the attempt does not count.
 
         Save a checkpoint before. A step that is no longer this claim's is left alone. Returns the knocks now
         due.
+
+        Args:
+            claim: of the step.
+            reason: why, for the event.
+            past_opening: what is left of the opening it was claimed in is too short: not before the next one.
         """
         uncounted = case((Step.attempt > 0, Step.attempt - 1), else_=0)
         with self._database.write() as tx:
@@ -198,7 +203,9 @@ class Trainings:
             priority = tx.execute(select(Job.priority).where(Job.id == claim.job_id)).scalar_one()
             if not _is_held(tx, claim):
                 return []
-            place = self._windows.place(tx, claim.job_id, priority=priority, kind=claim.kind)
+            closes_at = select(Step.closes_at).where(Step.id == claim.step_id)
+            after = tx.execute(closes_at).scalar_one() if past_opening else None
+            place = self._windows.place(tx, claim.job_id, priority=priority, kind=claim.kind, after=after)
             move_step(
                 tx,
                 claim.step_id,

@@ -42,7 +42,13 @@ class Windows:
         self.timetables: Final = Timetables(window, policy or Policy())
 
     def place(
-        self, tx: Transaction, job_id: str, *, priority: int, kind: StepKind = StepKind.SYNTHESIZE
+        self,
+        tx: Transaction,
+        job_id: str,
+        *,
+        priority: int,
+        kind: StepKind = StepKind.SYNTHESIZE,
+        after: float | None = None,
     ) -> dict[str, Any]:
         """The columns that put steps of this job into line, all of them due at the same time.
 
@@ -53,6 +59,7 @@ class Windows:
             job_id: whose steps they are.
             priority: the job's own.
             kind: of the steps.
+            after: not before then, in seconds since 1970 UTC, if they wait for a window at all.
         """
         now = self._clock.read(tx.connection)
         job = tx.execute(
@@ -61,7 +68,8 @@ class Windows:
         timetable = self.timetables.of(job, kind)
         if timetable is None:
             return {"priority": priority, "ready_at": now}
-        opening = _opening(timetable, now) or (now, now)  # closed: the sweep looks further
+        at = now if after is None else max(now, after)
+        opening = _opening(timetable, at) or (at, at)  # closed: the sweep looks further
         return self._put(tx, job, timetable, priority, opening)
 
     def _put(

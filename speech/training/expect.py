@@ -51,6 +51,15 @@ class Pace:
             self.measured | {name for name, seconds in given.items() if seconds is not None},
         )
 
+    def update_seconds(
+        self, seconds: Sequence[float], decoder: DecoderOptions | None, semantic: SemanticOptions
+    ) -> dict[str, float]:
+        """What an update of each network that learns takes, by name; the arguments are those of `expect`."""
+        found = {"semantic": speech_seconds_of(seconds, semantic) * self.semantic_seconds}
+        if decoder:
+            found["decoder"] = lanes_of(decoder) * self.decoder_seconds
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -83,10 +92,9 @@ def expect(
     """
     n_decoder = _n_updates(seconds, decoder) if decoder else 0
     n_semantic = _n_updates(seconds, semantic)
-    work = n_decoder * lanes_of(decoder) * pace.decoder_seconds if decoder else 0.0
-    work += n_semantic * speech_seconds_of(seconds, semantic) * pace.semantic_seconds
-    learns = {"decoder", "semantic"} if decoder else {"semantic"}
-    return Expected(n_decoder, n_semantic, round(work + START_SECONDS, 1), learns <= pace.measured)
+    update = pace.update_seconds(seconds, decoder, semantic)
+    work = n_decoder * update.get("decoder", 0.0) + n_semantic * update["semantic"]
+    return Expected(n_decoder, n_semantic, round(work + START_SECONDS, 1), update.keys() <= pace.measured)
 
 
 def lanes_of(options: Options) -> int:

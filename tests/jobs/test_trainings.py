@@ -157,6 +157,33 @@ def test_a_moment_before_the_end_nobody_begins_again(ledger: Ledger, clock: SetC
     assert take(ledger, StepKind.TRAIN).attempt == 1
 
 
+def test_what_is_left_of_an_opening_may_be_too_short_for_an_update(
+    ledger: Ledger, clock: SetClock, alice: str
+) -> None:
+    job_id = prepared(ledger, alice)
+    clock.seconds = at("2026-10-25T05:55:00+01:00")
+    ledger.windows.move_on()
+    train = take(ledger, StepKind.TRAIN)
+    ledger.trainings.put_back(train, reason="the window closes", past_opening=True)
+    assert claim(ledger) is None  # five minutes are left, and not enough
+    assert ledger.jobs.get(alice, job_id).goes_on_at == at("2026-10-25T22:00+01:00")
+    clock.seconds = at("2026-10-25T22:00+01:00")
+    assert take(ledger, StepKind.TRAIN).attempt == 1
+
+
+def test_at_the_end_of_a_chosen_hour_too_it_waits_for_the_next_stretch(
+    ledger: Ledger, clock: SetClock, alice: str
+) -> None:
+    job_id = prepared(ledger, alice, when="now")
+    clock.seconds = at("2026-10-24T21:55:00+02:00")  # its place in line changes at ten
+    train = take(ledger, StepKind.TRAIN)
+    ledger.trainings.put_back(train, reason="the window closes", past_opening=True)
+    assert claim(ledger) is None
+    assert ledger.jobs.get(alice, job_id).goes_on_at == at("2026-10-24T22:00+02:00")
+    clock.seconds = at("2026-10-24T22:00+02:00")
+    assert take(ledger, StepKind.TRAIN).priority == AHEAD
+
+
 def test_a_worker_that_died_costs_an_attempt_and_the_next_checkpoint_gives_it_back(
     ledger: Ledger, clock: SetClock, alice: str
 ) -> None:

@@ -28,6 +28,7 @@ def test_another_worker_goes_on_counting(tmp_path: Path) -> None:
     first.write()  # 10 s have passed
     second = pacer(tmp_path)
     second.add("semantic", 5.0)
+    assert second.update_seconds() == {"decoder": 2.0, "semantic": 5.0}
     told = second.pace("ab", SECONDS, DECODER, SEMANTIC, kwh=20 * 50 / 3.6e6)  # 10 s more
     assert (told.device, told.weights_digest) == ("cpu", "ab")
     assert told.decoder_seconds == pytest.approx(2.0 / 2)  # for each of two lanes

@@ -197,9 +197,11 @@ def test_a_window_that_closes_changes_no_weight(hasty: Workshop, tmp_path: Path)
             with hasty.ledger.database.write() as tx:
                 closing = hasty.ledger.database.clock.now() + looks * A_LOOK
                 tx.execute(update(Step).where(Step.kind == StepKind.TRAIN).values(closes_at=closing))
-        else:
-            with hasty.ledger.database.write() as tx:
-                tx.execute(update(Step).where(Step.kind == StepKind.TRAIN).values(closes_at=None))
+            drain(hasty, StepKind.TRAIN)
+            assert hasty.ledger.jobs.results(job_id, StepKind.TRAIN) == {}  # it waits for the next opening
+        with hasty.ledger.database.write() as tx:
+            waits = (Step.kind == StepKind.TRAIN) & (Step.job_id == job_id)
+            tx.execute(update(Step).where(waits).values(not_before=0.0, closes_at=None))
         drain(hasty, StepKind.TRAIN)
         told = hasty.ledger.jobs.results(job_id, StepKind.TRAIN)[0]
         learnt.append({name: where["sha256"] for name, where in told["voice"].items()})
