@@ -18,6 +18,7 @@ from jobs.specs import NarrationRequest
 OPTIONS: Final[Mapping[str, str]] = {
     "voice": "--voice",
     "language": "--language",
+    "foreign": "--foreign",
     "title": "--title",
     "authors": "--author",
     "narrator": "--narrator",

@@ -23,6 +23,11 @@ MATTER = {"front_matter": "front", "back_matter": "back"}
 )
 @click.option("--voice", help="Who reads; `lectorium voice list` shows them. Default: draft.")
 @click.option("--language", help="Language of the book, if it does not say or says it wrong.")
+@click.option(
+    "--foreign",
+    type=click.Choice(["refuse", "as-book"]),
+    help="Words of languages the voice does not speak: refuse (default) or as-book, read like the others.",
+)
 @click.option("--chapters", help="Which of the chapters that `lectorium inspect` numbers: 1-3,5")
 @click.option(
     "--format", "formats", multiple=True, help="m4b (default), mp3, flac, opus or wav; may be given again."

@@ -147,6 +147,9 @@ class Narration(Spec):
     voice: VoiceName = "draft"
     language: LanguageTag | None = None
     """Overrides the language the book or the text says."""
+    foreign: Literal["refuse", "as-book"] = "refuse"
+    """What becomes of words of a language the voice does not speak: the narration is refused before anything
+    is spoken, or they are read by the rules of the book's own language and listed as doubtful."""
     title: Line | None = None
     authors: tuple[Line, ...] | None = Field(default=None, max_length=50)
     narrator: Line | None = None

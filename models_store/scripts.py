@@ -7,8 +7,9 @@ which take is which, even if a newer version would name it anew.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Self
 
 from models_store.manifest import VoiceManifest
@@ -38,6 +39,8 @@ class Script:
     """The digest of each utterance's take."""
     lexicons: tuple[tuple[Entry, ...], ...]
     """What the job's lexicon says of each utterance's words: so another entry changes only their takes."""
+    remarks: Mapping[int, str]
+    """What was decided of some utterances that somebody should know, by their index."""
 
     @classmethod
     def write(
@@ -47,6 +50,7 @@ class Script:
         voice: VoiceManifest,
         sampling: Sampling,
         lexicon: Lexicon = NO_LEXICON,
+        remarks: Mapping[int, str] = MappingProxyType({}),
     ) -> Self:
         """The script of these utterances for this voice version."""
         spoken = tuple(utterances)
@@ -67,6 +71,7 @@ class Script:
                 for utterance, entries in zip(spoken, lexicons, strict=True)
             ),
             lexicons=lexicons,
+            remarks=remarks,
         )
 
     def request(self, utterance_index: int) -> Request:
@@ -104,6 +109,8 @@ def freeze(script: Script) -> bytes:
             for utterance, key, lexicon in zip(script.utterances, script.keys, script.lexicons, strict=True)
         ],
     }
+    if script.remarks:
+        content["remarks"] = [[index, remark] for index, remark in sorted(script.remarks.items())]
     return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -135,4 +142,5 @@ def thaw(content: bytes) -> Script:
             tuple(entries[number] for number in utterance.get("lexicon", ()))
             for utterance in frozen["utterances"]
         ),
+        remarks=dict(frozen.get("remarks", ())),
     )

@@ -31,11 +31,13 @@ def tell_file(mastered: Mastered, name: str) -> dict[str, Any]:
 
 def tell_doubts(chapter_index: int, script: Script, takes: Mapping[str, FoundTake]) -> list[dict[str, Any]]:
     """What of a chapter somebody should listen to, as a step's result; `takes` by digest."""
-    return [
-        asdict(DoubtfulTake(chapter_index, number, storable(utterance.text), "; ".join(takes[key].doubts)))
-        for number, (utterance, key) in enumerate(zip(script.utterances, script.keys, strict=True), start=1)
-        if takes[key].doubts
-    ]
+    told = []
+    for index, (utterance, key) in enumerate(zip(script.utterances, script.keys, strict=True)):
+        remarks = [script.remarks[index]] if index in script.remarks else []
+        if reasons := [*remarks, *takes[key].doubts]:
+            text, reason = storable(utterance.text), storable("; ".join(reasons))
+            told.append(asdict(DoubtfulTake(chapter_index, index + 1, text, reason)))
+    return told
 
 
 def _heard_file(told: dict[str, Any]) -> ChapterFile:

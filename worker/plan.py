@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -17,12 +16,11 @@ from models_store import scripts
 from models_store.manifest import VoiceManifest
 from models_store.options import lexicon_for, sampling_for
 from models_store.scripts import Script, freeze
-from speech.errors import UnreadableTextError
 from speech.text.lexicon import Lexicon
 from speech.text.script import read as read_script
-from speech.text.utterance import Utterance
 from speech.voice import Sampling
 from worker.files import store
+from worker.foreign import Foreign
 from worker.workshop import Workshop
 
 
@@ -33,6 +31,7 @@ def plan(workshop: Workshop, claim: Claim) -> list[Knock]:
         BookError: the source cannot be read, or nothing of it is left to narrate.
         VoiceError: the tenant has no such voice, or it is cloned and may not speak.
         OptionError: a setting or an entry of the lexicon is of no use to the voice.
+        UnreadableTextError: words of a language that the voice does not speak, or of none.
         LimitReachedError: it is longer than what the tenant may still have read today.
     """
     spec = NarrationSpec.model_validate(claim.spec)
@@ -43,11 +42,12 @@ def plan(workshop: Workshop, claim: Claim) -> list[Knock]:
     found = _read(workshop, spec)
     book = _overridden(found, spec)
     languages = {"und": book.language, found.language: book.language}  # a phrase in another stays in it
+    foreign = Foreign(manifest, book.language, as_book=spec.foreign == "as-book")
     matter = frozenset({Matter.BODY, *(Matter(part) for part in spec.matter)})
     chapters = [
         planned
         for chapter in select(book, chapters=spec.chapters, matter=matter)
-        if (planned := _plan_chapter(workshop, claim, chapter, languages, manifest, sampling, lexicon))
+        if (planned := _plan_chapter(workshop, claim, chapter, languages, foreign, sampling, lexicon))
         is not None
     ]
     if not chapters:
@@ -96,7 +96,7 @@ def _plan_chapter(
     claim: Claim,
     chapter: Chapter,
     languages: dict[str, str],
-    manifest: VoiceManifest,
+    foreign: Foreign,
     sampling: Sampling,
     lexicon: Lexicon,
 ) -> PlannedChapter | None:
@@ -105,11 +105,12 @@ def _plan_chapter(
         (block.kind.value, [(text, languages.get(tag, tag)) for text, tag in block.spans])
         for block in chapter.blocks
     ]
-    utterances = read_script(blocks)
+    utterances, remarks = foreign.settle(read_script(blocks), chapter.title)
     if not utterances:
         return None
-    _check_languages(utterances, manifest, chapter)
-    script = Script.write(utterances, voice=manifest, sampling=sampling, lexicon=lexicon)
+    script = Script.write(
+        utterances, voice=foreign.manifest, sampling=sampling, lexicon=lexicon, remarks=remarks
+    )
     stored = store(
         workshop.objects,
         freeze(script),
@@ -124,25 +125,6 @@ def _plan_chapter(
         n_utterances=len(utterances),
         script=stored,
     )
-
-
-def _check_languages(utterances: Sequence[Utterance], manifest: VoiceManifest, chapter: Chapter) -> None:
-    """Says before anything is spoken what the voice cannot speak, once, with its first place.
-
-    Raises:
-        UnreadableTextError: a language the voice does not speak, or none given.
-    """
-    for number, utterance in enumerate(utterances, start=1):
-        for text, language in utterance.spans:
-            if manifest.speaks(language) or not text.strip():
-                continue
-            words = " ".join(text.split())
-            place = f"chapter {chapter.title!r}, utterance {number} ({words[:40]!r})"
-            if language == "und":
-                raise UnreadableTextError(
-                    f"language: neither the book nor its text tells it at {place}; give one"
-                )
-            raise UnreadableTextError(f"voice {manifest.name!r} does not speak {language!r}: {place}")
 
 
 def _store_cover(workshop: Workshop, claim: Claim, book: Book) -> Stored | None:

@@ -61,16 +61,16 @@ def hastened(workshop: Workshop, look_seconds: float) -> Iterator[Workshop]:
 
 @pytest.fixture
 def submit(workshop: Workshop) -> Submit:
-    """Submits a text; returns the job's id."""
+    """Submits a text, or a file of another name; returns the job's id."""
 
-    def submit_text(text: str, **asked: Any) -> str:
+    def submit_text(text: str, *, name: str = "book.txt", **asked: Any) -> str:
         content = text.encode()
         digest = hashlib.sha256(content).hexdigest()
         tenant = workshop.ledger.keys.local().tenant_id
         key = f"t/{tenant}/sources/{digest}"
         workshop.objects.put(key, content, media_type="text/plain")
         spec = NarrationRequest(**{"voice": "stub", "profile": "none", "formats": ("wav",), **asked}).narrate(
-            Source(key=key, sha256=digest, n_bytes=len(content), name="book.txt")
+            Source(key=key, sha256=digest, n_bytes=len(content), name=name)
         )
         return workshop.ledger.jobs.submit(
             tenant,
