@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
-from typing import Any
 
 import click
 
 from cli.console import say_json, table, tell
-from cli.errors import CommandError, InputError
+from cli.errors import CommandError
 
 WEIGHTS = ("random:v2", "random:v2Pro", "random:v2ProPlus", "random:toy")
 PRECISIONS = ("fp32", "mixed", "bf16")
@@ -48,7 +46,7 @@ def bench(
     """Measure how fast this machine speaks, with random weights of the real size."""
     if importlib.util.find_spec("torch") is None:
         raise CommandError("the bench needs torch: pip install 'lectorium[neural]'")
-    from speech.bench.plot import check_plot, plot, rows
+    from speech.bench.plot import check_plot, plot, read_report, rows
     from speech.bench.run import Order, run
     from speech.precision import Precision
 
@@ -63,7 +61,7 @@ def bench(
         n_processes=processes,
         in_graphs=graphs,
     )
-    before = _report_of(other) if other else None
+    before = read_report(other) if other else None
     if picture:
         check_plot(picture)
     tell(f"{weights}, {precision}: {sentences} sentences in {processes} x {order.lanes} lanes on {device}")
@@ -74,13 +72,3 @@ def bench(
         say_json(report)
     else:
         table(rows(report, before), ("what", "figure", "against it")[: 3 if before else 2])
-
-
-def _report_of(path: Path) -> dict[str, Any]:
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"--compare {path}: {error}") from None
-    if not isinstance(report, dict) or "audio_seconds_per_second" not in report:
-        raise InputError(f"--compare {path}: not a report of lectorium bench")
-    return report

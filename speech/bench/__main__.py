@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from speech.bench.plot import check_plot, plot, rows
+from speech.bench.plot import check_plot, plot, read_report, rows
 from speech.bench.run import Order, run
 from speech.errors import SpeechError
 from speech.precision import Precision
@@ -27,11 +27,13 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=default.n_processes)
     parser.add_argument("--graphs", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--compare", type=Path, help="the JSON of another run")
     parser.add_argument("--plot", type=Path)
     asked = parser.parse_args()
     try:
         if asked.plot:
             check_plot(asked.plot)
+        before = read_report(asked.compare) if asked.compare else None
         report = run(
             Order(
                 weights=asked.weights,
@@ -50,8 +52,8 @@ def main() -> int:
     except SpeechError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    told = json.dumps(report) if asked.json else "\n".join(f"{row[0]:<28} {row[1]}" for row in rows(report))
-    sys.stdout.write(f"{told}\n")
+    table = ("".join(f"{cell:<28} " for cell in row).rstrip() for row in rows(report, before))
+    sys.stdout.write((json.dumps(report) if asked.json else "\n".join(table)) + "\n")
     return 0
 
 

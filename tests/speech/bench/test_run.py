@@ -32,6 +32,8 @@ def test_report_accounts_for_every_sentence() -> None:
     assert found["plain"]["sentences"] == 2
     assert found["audio_seconds_per_second"] == pytest.approx(expected / found["wall_seconds"])
     assert found["peak_rss_bytes"] > 10**8
+    assert found["joules_per_audio_second"] > 0
+    assert found["energy_source"] in {"rapl", "estimate"}
     assert set(found["stages"]) == {"text", "prefill", "decode", "decoder"}
     assert sum(found["stages"].values()) <= found["wall_seconds"] * 1.01
     assert max(n for _, n in found["lanes"][0]) == 3
@@ -52,6 +54,7 @@ def test_rows_say_how_many_times_another_report_a_figure_is() -> None:
     told = {row[0]: row for row in rows(report(), other)}
     assert told["audio seconds per second"][2] == "x 2.00"
     assert told["sentences per minute"][2] == "x 1.00"
+    assert told["... known from"][2] == "", "a word is no ratio"
     assert "GPU busy" not in told, "what was not measured is not told"
     assert {len(row) for row in rows(report())} == {2}
 
