@@ -46,7 +46,7 @@ MOST_UNTOLD_SECONDS: Final = 1_200.0
 """Of a recording without a transcript: it lies in memory whole while it is cut."""
 
 _AT_ONCE: Final = 8
-"""Recordings whose features are made side by side; parts that are written down in one batch."""
+"""Recordings whose features are made together, on a GPU side by side; parts written down in one batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,7 @@ class Listener:
                 str(polyphones),
             ],
             kept=kept,
+            n_lanes=_AT_ONCE if base.device.type == "cuda" else 1,
         )
         self._transcriber = transcriber_of(base, kept)
 

@@ -39,7 +39,6 @@ from speech.units import FRAMES_PER_TOKEN, SAMPLE_RATE
 
 _FORMAT: Final = 1  # another number makes all features anew
 _CONTENT_LOUDNESS: Final = 1145.14  # upstream's; HuBERT's first norm makes next to nothing of it
-_LANES: Final = 8  # recordings heard side by side
 _LEAST_TOKENS: Final = 15  # 0.6 s, as upstream
 PHONEMES_A_SECOND: Final = (3.0, 25.0)
 """Fewer or more do not fit the recording; upstream passes over them."""
@@ -58,6 +57,7 @@ class FeatureMaker:
         speaker_width: int = 0,
         digests: Sequence[str] = (),
         kept: Path | None = None,
+        n_lanes: int = 1,
     ) -> None:
         """A maker.
 
@@ -68,11 +68,13 @@ class FeatureMaker:
             speaker_width: of the base voice; 0 for one without a speaker embedding.
             digests: of everything above that decides what comes out: the backbones', the base's, the code's.
             kept: the folder where features are kept; None keeps none.
+            n_lanes: recordings heard side by side. On a CPU one at a time is quicker: nothing is filled up.
         """
         self._front, self._backbones, self._quantiser = front, backbones, quantiser
         self._speaker_width = speaker_width
         self._digests = tuple(digests)
         self._kept = kept
+        self._n_lanes = n_lanes
         self._content: ContentBackbone | None = None
         self._speaker: SpeakerBackbone | None = None
 
@@ -108,8 +110,8 @@ class FeatureMaker:
             except TrainingError as error:
                 made[index] = error
         by_length = sorted(read, key=lambda index: len(read[index].sound))
-        for first in range(0, len(by_length), _LANES):
-            indices = by_length[first : first + _LANES]
+        for first in range(0, len(by_length), self._n_lanes):
+            indices = by_length[first : first + self._n_lanes]
             for index, features in zip(indices, self._hear([read[i] for i in indices]), strict=True):
                 made[index] = features
                 if (path := self._path_of(recordings[index])) is not None:

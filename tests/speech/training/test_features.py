@@ -30,7 +30,7 @@ def backbones(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def maker(
-    folder: Path, kept: Path | None = None, *, digest: str = "", speaker_width: int = 0
+    folder: Path, kept: Path | None = None, *, digest: str = "", speaker_width: int = 0, n_lanes: int = 1
 ) -> FeatureMaker:
     company = Backbones(folder, CPU)
     quantiser = Quantiser(DecoderConfig(content_width=12, codebook_size=40))
@@ -42,6 +42,7 @@ def maker(
         speaker_width=speaker_width,
         digests=[digest],
         kept=kept,
+        n_lanes=n_lanes,
     )
 
 
@@ -144,7 +145,7 @@ def test_side_by_side_they_are_what_they_are_alone(backbones: Path) -> None:
         )
         for i, seconds in enumerate((2.03, 5.1, 1.3, 3.7, 2.03))
     ]
-    together = maker(backbones, speaker_width=640).make_all(recordings)
+    together = maker(backbones, speaker_width=640, n_lanes=4).make_all(recordings)
     alone = maker(backbones, speaker_width=640)
     for recording, made in zip(recordings, together, strict=True):
         assert isinstance(made, Features)
@@ -175,7 +176,7 @@ def test_backbones_hear_no_filling(backbones: Path) -> None:
 
 def test_one_that_has_none_does_not_spoil_the_others(backbones: Path, tmp_path: Path) -> None:
     bad, good = recording(seconds=0.5), recording("The house was quiet then.")
-    made = maker(backbones, tmp_path).make_all([bad, good, recording("No.")])
+    made = maker(backbones, tmp_path, n_lanes=4).make_all([bad, good, recording("No.")])
     assert [type(one) for one in made] == [TrainingError, Features, TrainingError]
     assert len(list(tmp_path.iterdir())) == 1
     assert maker(backbones, tmp_path).make_all([]) == []
