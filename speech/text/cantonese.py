@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from speech.text.chinese import numbers
 from speech.text.chinese.normalise import normalise as normalise_chinese
 from speech.text.reading import Reading
 from speech.text.symbols import IDS, MARKS, UNKNOWN
@@ -16,6 +17,15 @@ _PLEASE: Final = re.compile(r"[請请](?![客假帖人飲饮食]|[你佢我哋]{
 """請 as "please", cing2; ToJyutping has only "to invite", ceng2, which also stands in 請客 and 請你食飯."""
 
 
+_TELEPHONE: Final = re.compile(r"(?<![\d-])(?:2[1-9]|[3569]\d|8[0-8])\d\d[- ]\d{4}(?![\d-])")
+"""As in Hong Kong: eight figures in two groups; what could be two years is none."""
+
+
+def _telephone(match: re.Match[str]) -> str:
+    """Figure by figure; 一 is 一 here, nobody says 幺."""
+    return "，".join(numbers.digits(group) for group in re.split("[- ]", match.group()))
+
+
 def normalise(text: TracedText) -> TracedText:
     """The text as spoken, in the characters it is written in (upstream simplifies them first, which makes
     one character of 乾, 幹 and 干 before it looks up how each is said), and `, . ? ! …`.
@@ -23,6 +33,7 @@ def normalise(text: TracedText) -> TracedText:
     Raises:
         UnreadableTextError: a character has no way to be said in Chinese.
     """
+    text = text.sub(_TELEPHONE, _telephone)
     return normalise_chinese(text, simplify=False, language="yue")
 
 

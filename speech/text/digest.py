@@ -12,7 +12,7 @@ from speech.text.lexicon import Entry
 from speech.text.utterance import Utterance
 from speech.voice import Sampling
 
-SPEECH_VERSION: Final[Mapping[str, int]] = MappingProxyType({"draft": 1, "stub": 1, "gpt-sovits": 1})
+SPEECH_VERSION: Final[Mapping[str, int]] = MappingProxyType({"draft": 1, "stub": 1, "gpt-sovits": 2})
 """The code's own version for each family of voices.
 
 Raise a family's number in the commit that changes what that family makes of the same request; every take

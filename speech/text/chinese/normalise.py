@@ -108,6 +108,7 @@ def _rules() -> tuple[Rule, ...]:
         (r"(?<!\d)(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)", _phone),
         (r"(?<!\d)(?:[48]00-?\d{3}-?\d{4}|0\d{2,3}[- ]\d{7,8})(?!\d)", _phone),
         (r"(?<!\d)(?P<year>\d{4})([-/.])(?P<month>0?[1-9]|1[012])\2(?P<day>0?[1-9]|[12]\d|3[01])(?!\d)", _date),
+        (r"(?<![\d-])(\d{4})年?\s?[-~～–—]\s?(\d{4}|\d{2})(?=年)", lambda m: f"{numbers.digits(m[1])}到{numbers.digits(m[2])}"),
         (r"(?<!\d)(\d{4}|\d{2})(?=年)", lambda m: numbers.digits(m[1])),
         (rf"(?<!\d)({_TIME})\s?[-~～—–]\s?({_TIME})(?!\d)", lambda m: f"{_time(m[1])}至{_time(m[2])}"),
         (rf"(?<!\d){_TIME}(?!\d)", lambda m: _time(m.group())),

@@ -142,6 +142,15 @@ def _iso_date(match: re.Match[str]) -> str:
     return f"{month} {numbers.ordinal(int(match['day']))}, {numbers.year(match['year'])}"
 
 
+def _slash_date(match: re.Match[str]) -> str:
+    """The month first, as where the dictionary's speakers live, unless there is no such month."""
+    first, second = int(match["first"]), int(match["second"])
+    month, day = (first, second) if first <= 12 else (second, first)
+    if month > 12:
+        return match.group()
+    return f"{_MONTHS[month - 1]} {numbers.ordinal(day)}, {numbers.year(match['year'])}"
+
+
 def _money(match: re.Match[str]) -> str:
     one, many, one_cent, many_cents = _MONEY[match["sign"]]
     amount = match["amount"].replace(",", "")
@@ -231,6 +240,7 @@ def _rules() -> tuple[Rule, ...]:
         (r"\b(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?!\d)" + half + "?", _time, 0),
         (r"\b(?P<hour>1[0-2]|0?[1-9])(?P<minute>)" + half, _time_full, 0),
         (r"\b(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>[0-2]\d|3[01])\b", _iso_date, 0),
+        (r"(?<![\d/])(?P<first>0?[1-9]|[12]\d|3[01])/(?P<second>0?[1-9]|[12]\d|3[01])/(?P<year>\d{4})(?![\d/])", _slash_date, 0),
         (rf"\b(?P<month>{_MONTH_NAMES})\s+(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?(?!\d)(?:,?\s+{year}\b)?", _date, 0),
         (rf"\b(?P<day>[12]?\d|3[01])(?P<suffix>st|nd|rd|th)?\s+(?:of\s+)?(?P<month>{_MONTH_NAMES})(?:,?\s+{year}\b)?", _date_day_first, 0),
         (rf"\b(?P<short>{_alternatives(_MONTH_OF)})\.(?=\s)", _abbreviation(_MONTH_OF), re.IGNORECASE),

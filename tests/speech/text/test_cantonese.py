@@ -50,5 +50,10 @@ def test_pronounce_tells_please_from_invite(text: str, symbols: str) -> None:
     assert sounds(text) == symbols
 
 
+def test_a_telephone_number_of_hong_kong_is_no_subtraction() -> None:
+    assert normalise(TracedText.read("打2123-4567")).text == "打二一二三,四五六七"
+    assert normalise(TracedText.read("2010-2020年")).text == "二零一零到二零二零年"
+
+
 def test_pronounce_leaves_unknown_characters_without_symbols() -> None:
     assert [bool(reading.symbols) for reading in pronounce("你𪛕")] == [True, False]
