@@ -9,6 +9,8 @@
     corpus        stage 1: sentences become shards of sound, phones and times
     content       stage 2: the content encoder learns the phones
     tokens        stage 3: a codebook, and every sentence in its tokens
+    decoder       stage 4: the decoder learns to speak the tokens
+    publish       stage 6: four narrators as four voices of one set of weights
     measures      how right the content encoder is, phone by phone
     semantic      stage 5: the semantic model learns from sentences alone and after a prompt
     diction       what the semantic model says, in phones

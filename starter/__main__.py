@@ -21,7 +21,7 @@ from starter.recipe import Recipe
 from starter.sentences import own_sentences
 from starter.texts import sentences_of
 
-STAGES: Final = ("corpus", "content", "tokens", "decoder", "semantic", "all", "evaluate")
+STAGES: Final = ("corpus", "content", "tokens", "decoder", "semantic", "all", "publish", "evaluate")
 _TELL_SECONDS: Final = 10.0
 
 
@@ -46,13 +46,15 @@ def main(arguments: list[str] | None = None) -> int:
         "--shelf",
         type=Path,
         default=Path("models_store/starter"),
-        help="where the narrators stand as voices, for the stage evaluate",
+        help="where the narrators stand as voices, for the stages publish and evaluate",
     )
     asked = parser.parse_args(arguments)
     try:
         with _listening() as must_stop:
             if asked.stage == "evaluate":
                 _evaluate(asked.folder, asked.book, asked.shelf)
+            elif asked.stage == "publish":
+                _publish(asked.folder, asked.book, asked.shelf)
             else:
                 _run(asked.stage, asked.folder, asked.book, asked.threads, asked.resume_from, must_stop)
             return 3 if must_stop() else 0
@@ -97,6 +99,14 @@ def _evaluate(folder: Path, books: list[Path], shelf: Path) -> None:
     rows = evaluate(recipe, _corpus(recipe, folder, books), folder, Shelf(shelf), tell=_tell)
     draw(rows, folder)
     _tell(f"all of it is in {folder / FILE}")
+
+
+def _publish(folder: Path, books: list[Path], shelf: Path) -> None:
+    from starter.publish import publish
+
+    recipe = Recipe()
+    for manifest in publish(recipe, _corpus(recipe, folder, books).entries(), folder, shelf):
+        _tell(f"{manifest.name}@{manifest.version[:12]} is on the shelf {shelf}")
 
 
 def _learn_content(recipe: Recipe, corpus: Corpus, folder: Path, must_stop: Callable[[], bool]) -> None:

@@ -138,6 +138,26 @@ def train(
     return outcome
 
 
+def learnt(recipe: Recipe, tokens: Path, folder: Path) -> tuple[Networks, int]:
+    """The networks as they were at the newest checkpoint in `folder`, and after how many updates that is.
+
+    Raises:
+        TrainingError: there is none yet, or it is of another recipe.
+    """
+    found = checkpoint.latest(folder / _CHECKPOINTS)
+    if found is None:
+        raise TrainingError(f"there is no checkpoint in {folder}: first run the stage decoder")
+    networks = networks_of(recipe, read_quantiser(tokens), None)
+    named = DecoderStep(networks, recipe.decoder_options, 1).named
+    with torch.no_grad():
+        for name, parameter in named.items():
+            tensor = found.tensors.get(f"weights/{name}")
+            if tensor is None or tensor.shape != parameter.shape:
+                raise TrainingError(f"the checkpoint in {folder} is of another recipe: it lacks {name}")
+            parameter.copy_(tensor)
+    return networks, found.progress.update
+
+
 def write(networks: Networks, path: Path) -> None:
     """Decoder and posterior as they stand on a shelf.
 

@@ -44,6 +44,7 @@ class SemanticConfig:
         Raises:
             VoiceError: a field is missing, or describes a network that upstream never published.
         """
+        default = cls()
         try:
             width, n_tokens = int(hparams["hidden_dim"]), int(hparams["vocab_size"])
             if (int(hparams["embedding_dim"]), int(hparams["EOS"])) != (width, n_tokens - 1):
@@ -54,9 +55,26 @@ class SemanticConfig:
                 n_layers=int(hparams["n_layer"]),
                 n_phonemes=int(hparams["phoneme_vocab_size"]),
                 n_tokens=n_tokens,
+                linguistic_width=int(hparams.get("linguistic_width", default.linguistic_width)),
             )
         except KeyError as missing:
             raise VoiceError(f"the semantic model's config lacks {missing}") from None
+
+    def to_upstream(self) -> dict[str, Any]:
+        """`config["model"]` of a file that holds this model; `of_upstream` gives the shape back.
+
+        The last field is ours: upstream has linguistic features of one width, whatever the language.
+        """
+        return {
+            "hidden_dim": self.width,
+            "embedding_dim": self.width,
+            "head": self.n_heads,
+            "n_layer": self.n_layers,
+            "phoneme_vocab_size": self.n_phonemes,
+            "vocab_size": self.n_tokens,
+            "EOS": self.end_token,
+            "linguistic_width": self.linguistic_width,
+        }
 
 
 @dataclass(frozen=True, slots=True)
