@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from werkzeug.datastructures import FileStorage
 
 from api.errors import Problem, invalid, invalid_body
-from api.uploads import HashedFile, HashingRequest, plain_name, spec_part
+from api.uploads import HashedFile, HashingRequest, plain_name, refuse_other_parts, spec_part
 from jobs.training import MOST_RECORDINGS, TrainingRequest
 
 PARTS: Final = ("spec", "recordings", "list")
@@ -50,10 +50,7 @@ def training_asked_for() -> AskedTraining:
         detail = "Send multipart/form-data with a spec and at least one recording."
         raise Problem(415, detail, headers={"Accept": "multipart/form-data"})
     cast("HashingRequest", request).most_files = MOST_RECORDINGS + len(PARTS)
-    for name in (*request.form, *request.files):
-        if name not in PARTS or (name in request.form and name != "spec"):
-            what = "must be a file" if name in PARTS else f"unknown part; known are {', '.join(PARTS)}"
-            raise invalid([{"pointer": f"/{name[:80]}", "detail": what}])
+    refuse_other_parts(PARTS)
     spec = _read_spec(spec_part())
     return AskedTraining(spec, tuple(_recordings(request.files.getlist("recordings"))), _list())
 

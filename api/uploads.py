@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, Final, cast
 
@@ -12,7 +13,7 @@ from flask import Request, request
 from pydantic import ValidationError
 from werkzeug.datastructures import FileStorage
 
-from api.errors import Problem, invalid, invalid_body
+from api.errors import Problem, invalid, invalid_body, pointer
 from jobs.specs import NarrationRequest
 
 MOST_JSON_BYTES: Final = 32_000_000
@@ -123,9 +124,7 @@ def _of_text() -> Asked:
 
 
 def _of_book() -> Asked:
-    for name in (*request.form, *request.files):
-        if name not in {"file", "spec"}:
-            raise invalid([{"pointer": f"/{name[:80]}", "detail": "there are two parts: file and spec"}])
+    refuse_other_parts(("spec", "file"))
     book = request.files.get("file")
     if book is None:
         raise invalid([{"pointer": "/file", "detail": "the book file is missing"}])
@@ -136,6 +135,23 @@ def _of_book() -> Asked:
     if not file.n_bytes:
         raise invalid([{"pointer": "/file", "detail": "the book file is empty"}])
     return Asked(spec, file, plain_name(book, "book"))
+
+
+def refuse_other_parts(known: Sequence[str]) -> None:
+    """Lets a form pass that has parts of these names alone, all of them files but for the `spec`.
+
+    Raises:
+        Problem: 422.
+    """
+    names: list[str | None] = [*request.form, *request.files]  # None: a header that Werkzeug finds no name in
+    for name in names:
+        if name is None or name not in known:
+            what = f"unknown part; known are {', '.join(known)}"
+        elif name in request.form and name != "spec":
+            what = "must be a file"
+        else:
+            continue
+        raise invalid([{"pointer": pointer((name or "")[:80]), "detail": what}])
 
 
 def spec_part() -> bytes:

@@ -14,7 +14,7 @@ from flask import request
 from pydantic import Field, ValidationError
 
 from api.errors import Problem, invalid, invalid_body
-from api.uploads import HashedFile, spec_part
+from api.uploads import HashedFile, refuse_other_parts, spec_part
 from jobs.specs import MOST_PRONUNCIATIONS, LanguageTag, Line, Pronunciation, Spec, VoiceName
 from jobs.training import NewName, Statement, Transcript
 from models_store.adding import NewVoice
@@ -76,10 +76,7 @@ def voice_asked_for() -> Iterator[AskedVoice]:
     if request.mimetype != "multipart/form-data":
         detail = "Send multipart/form-data with a spec and at least one prompt."
         raise Problem(415, detail, headers={"Accept": "multipart/form-data"})
-    for name in (*request.form, *request.files):
-        if name not in PARTS or (name in request.form and name != "spec"):
-            what = "must be a file" if name in PARTS else f"unknown part; known are {', '.join(PARTS)}"
-            raise invalid([{"pointer": f"/{name[:80]}", "detail": what}])
+    refuse_other_parts(PARTS)
     spec = _read_spec(spec_part())
     with TemporaryDirectory(prefix="lectorium-") as folder:
         yield AskedVoice(spec, tuple(_prompts(Path(folder))), _weights(Path(folder)))

@@ -168,6 +168,15 @@ def test_a_request_with_far_too_many_files_is_told_how_many_it_may_have(alice: C
     assert answer.json["detail"] == "has more than 16 files"
 
 
+@pytest.mark.parametrize("path", ["/v1/voices", "/v1/trainings", "/v1/narrations"])
+@pytest.mark.parametrize("header", ['form-data; name="%0A&"', "form-data"])
+def test_a_part_without_a_name_is_refused(alice: Client, path: str, header: str) -> None:
+    body = f"--b\r\nContent-Disposition: {header}\r\n\r\n{{}}\r\n--b--\r\n"
+    answer = alice.post(path, data=body.encode(), content_type="multipart/form-data; boundary=b")
+    assert pointer_of(answer) in {"/", "/%0A&"}
+    assert answer.json["detail"].startswith(f"{pointer_of(answer)}: unknown part; known are spec, ")
+
+
 def test_other_bodies_and_parts_are_refused(alice: Client, sound: bytes) -> None:
     problem(alice.post("/v1/voices", json=SPEC), 415)
     spec = json.dumps(SPEC)
