@@ -150,11 +150,18 @@ def _energy(backlog: Backlog) -> Iterator[Metric]:
     grams = CounterMetricFamily(
         "carbon_grams", "CO2 equivalent of the energy, where it is known.", labels=["source"]
     )
+    cost = CounterMetricFamily(
+        "energy_cost",
+        "What that cost, in the operator's currency, where it is known.",
+        labels=["source"],
+    )
     for source, energy in sorted(backlog.energy_by_source.items()):
         kwh.add_metric([source], energy.kwh)
         if energy.grams is not None:
             grams.add_metric([source], energy.grams)
-    yield from (kwh, grams)
+        if energy.cost is not None:
+            cost.add_metric([source], energy.cost)
+    yield from (kwh, grams, cost)
 
 
 COUNTED: Final = (

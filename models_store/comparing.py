@@ -54,5 +54,7 @@ def _told(manifest: VoiceManifest) -> Iterator[tuple[str, str]]:
     yield "energy, kWh", f"{lineage.energy_kwh:.4f} ({lineage.energy_source})"
     if lineage.energy_grams is not None:
         yield "gCO2e", f"{lineage.energy_grams:.1f}"
+    if lineage.energy_cost is not None:
+        yield "energy, cost", f"{lineage.energy_cost:.4f}"
     for name, figure in lineage.evaluation.items():
         yield name, f"{figure:.3f}"

@@ -43,6 +43,8 @@ class Lineage(BaseModel):
     """How that is known: "nvml", "rapl" or "estimate"."""
     energy_grams: float | None = None
     """Grams of CO2 equivalent."""
+    energy_cost: float | None = None
+    """In the operator's currency; None where no price was set. Hours of too much wind have prices below 0."""
     evaluation: dict[str, float] = Field(default_factory=dict)
     """What was measured of it: `speech.training.evaluate.Likeness`, the mean of the held-out recordings."""
     evaluation_of_base: dict[str, float] = Field(default_factory=dict)

@@ -230,6 +230,7 @@ def _lineage(
         energy_kwh=energy.kwh,
         energy_source=energy.source,
         energy_grams=energy.grams,
+        energy_cost=energy.cost,
         evaluation=figures[0],
         evaluation_of_base=figures[1],
     )

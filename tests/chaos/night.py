@@ -3,7 +3,7 @@
     python -m tests.chaos.night FOLDER --list FILE        # FOLDER/*.wav, and what is said in them
 
 The HTTP server and the workers are processes like any others, on PostgreSQL; its clock is set (`set_clock`).
-The evening: the recordings are sent, and bad ones of every kind. The first night: the work begins 45 seconds
+The evening: the recordings are sent, and bad ones of every kind. The first night: the work begins 90 seconds
 before its window closes. The second night: a worker is killed with `kill -9`. The morning: everything is
 fetched, the voice reads, is trained once more by day (`"when": "now"`), and is rolled back. The base is a
 toy with random weights, so nothing is said about how the voice sounds.
@@ -47,7 +47,7 @@ WINDOW: Final = "22:00-06:00 Europe/London"
 EVENING: Final = "2026-10-24T19:00+01:00"  # summer time ends in the night that follows
 DEADLINE: Final = "2026-10-25T07:00+00:00"
 """Which it misses: the hours chosen lie in the first night, and it begins after them."""
-LATE: Final = 45.0
+LATE: Final = 90.0
 """Seconds before the first window closes when its work begins."""
 CALM: Final = {"lease_seconds": 15.0, "renew_seconds": 4.0, "sweep_seconds": 1.0, "look_seconds": 0.5}
 KINDS: Final = "prepare,train,publish,plan,synthesize,master,bind"

@@ -40,7 +40,8 @@ def at(text: str) -> float:
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     patient = {"lease_seconds": 60, "renew_seconds": 15, "hang_seconds": 300}
-    return settings.model_copy(update={**patient, "window": "22:00-06:00 Europe/Berlin"})
+    night = {"window": "22:00-06:00 Europe/Berlin", "price_per_kwh": 0.3}
+    return settings.model_copy(update={**patient, **night})
 
 
 @pytest.fixture
@@ -121,6 +122,16 @@ def test_recordings_of_the_evening_are_a_voice_in_the_morning(
     assert {"losses.png", "evaluation.png", "evaluation.json", "preview.wav", "report.json"} <= names
     for file in job["artefacts"]:
         assert client.get(file["href"]).status_code == 200
+    lineage = night.shelf.resolve("anna").training
+    assert lineage is not None
+    assert 0 < lineage.energy_kwh < job["energy"]["kwh"]  # the last step's is not in it
+    assert lineage.energy_cost == pytest.approx(0.3 * lineage.energy_kwh)
+    assert job["energy"]["cost"] == pytest.approx(0.3 * job["energy"]["kwh"])
+    figures = client.get("/metrics").text
+    shown = {row.split()[0]: float(row.split()[1]) for row in figures.splitlines() if "estimate" in row}
+    assert shown['energy_kilowatt_hours_total{source="estimate"}'] == pytest.approx(job["energy"]["kwh"])
+    assert shown['carbon_grams_total{source="estimate"}'] == pytest.approx(job["energy"]["grams_co2e"])
+    assert shown['energy_cost_total{source="estimate"}'] == pytest.approx(job["energy"]["cost"])
     voice = client.get("/v1/voices/anna").json
     assert voice["own"] is True
     assert voice["versions"][0]["may_speak"] is True
