@@ -57,6 +57,7 @@ PROBLEMS: Final = {
         "413": "Longer than the server takes.",
         "415": "Not JSON.",
         "422": "A field is wrong, or the voice cannot speak the text; `errors` names it.",
+        "504": "A worker had it, and no sound came in time; `job` is the job, which is cancelled.",
     },
     ("/v1/jobs", "get"): {"422": "A query parameter is wrong."},
     ("/v1/jobs/{job_id}", "get"): _JOB,

@@ -31,7 +31,7 @@ LOOKS_SECONDS: Final = (0.01, 0.1)
 LOOK_AHEAD: Final = 16
 """Utterances asked for in one look."""
 MOST_SILENT_SECONDS: Final = 120.0
-"""How long after one take the next may be in coming; whoever still waits then is told to ask again."""
+"""How long after one take the next may be in coming; then the speech is cancelled, and 504 says so."""
 FAULTS_OF_TEXT: Final = {"unreadable-text", "option", "voice"}
 """Codes of a chunk's error that name what the client can put right."""
 
@@ -118,8 +118,8 @@ class Speech:
             detail = f"No worker took it up within {waited:.0f} s. Ask again later."
             raise Problem(503, detail, kind="nobody-speaks", headers=_later())
         if waited > MOST_SILENT_SECONDS:
-            detail = f"A worker has it, but no sound came for {waited:.0f} s."
-            raise Problem(503, detail, kind="no-sound", headers=_later())
+            detail = f"A worker has it, but no sound came for {waited:.0f} s; the job is cancelled."
+            raise Problem(504, detail, kind="no-sound", job=self.job_id)
 
     def _failed(self, error: dict[str, object]) -> Problem:
         message, index = str(error.get("message", "")), error.get("utterance")

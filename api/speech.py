@@ -59,7 +59,7 @@ def speak(asked: SpeechRequest) -> Response:
     """The answer that is the sound asked for: as it is made, or whole.
 
     Raises:
-        Problem: 409, 422, 429, 500 or 503.
+        Problem: 409, 422, 429, 500, 503 or 504.
     """
     script, manifest = _plan(asked)
     office, tenant_id = the_office(), principal().tenant_id

@@ -88,26 +88,19 @@ class Operations:
             ).all()
             waits = (Step.state == StepState.READY) & Step.closes_at.is_not(None) & ~is_due(now)
             shown_state = case((waits, "waiting"), else_=Step.state).label("shown_state")
-            steps = tx.execute(
-                select(Step.kind, shown_state, func.count())
+            is_paused = Step.job_id.in_(select(Job.id).where(Job.state == JobState.PAUSED))
+            may_be_claimed = (Step.state == StepState.READY) & is_due(now) & ~is_paused
+            steps = tx.execute(  # in one pass: with a million chunks in line each costs half a second
+                select(
+                    Step.kind,
+                    shown_state,
+                    func.count().label("n_steps"),
+                    func.min(case((may_be_claimed, Step.ready_at))).label("since"),
+                    func.sum(case((shown_state == StepState.READY, Step.n_utterances))).label("n_utterances"),
+                )
                 .where(Step.state.in_(open_steps))
                 .group_by(Step.kind, shown_state)
             ).all()
-            ages = tx.execute(
-                select(Step.kind, func.min(Step.ready_at))
-                .join(Job, Job.id == Step.job_id)
-                .where(
-                    Step.state == StepState.READY,
-                    is_due(now),
-                    Job.state.in_((JobState.QUEUED, JobState.RUNNING)),
-                )
-                .group_by(Step.kind)
-            ).all()
-            waiting = tx.execute(
-                select(func.coalesce(func.sum(Step.n_utterances), 0)).where(
-                    Step.state == StepState.READY, ~waits
-                )
-            ).scalar_one()
             stored = tx.execute(select(func.coalesce(func.sum(Artefact.n_bytes), 0))).scalar_one()
             deliveries = tx.execute(
                 select(Delivery.state, func.count().label("n_deliveries")).group_by(Delivery.state)
@@ -123,9 +116,11 @@ class Operations:
         return Backlog(
             jobs_by_state={(row.kind, row.state): row.n_jobs for row in jobs},
             jobs_started=dict(jobs_started),
-            steps_by_state={(kind, state): count for kind, state, count in steps},
-            oldest_ready_seconds={kind: max(0.0, now - since) for kind, since in ages if since is not None},
-            utterances_waiting=int(waiting or 0),
+            steps_by_state={(row.kind, row.shown_state): row.n_steps for row in steps},
+            oldest_ready_seconds={
+                row.kind: max(0.0, now - row.since) for row in steps if row.since is not None
+            },
+            utterances_waiting=sum(int(row.n_utterances or 0) for row in steps),
             utterances_done=sum(int(row.n_done) for row in jobs),
             audio_seconds=sum((float(row.audio_seconds) for row in jobs), 0.0),
             energy_by_source=energy,

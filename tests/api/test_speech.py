@@ -193,6 +193,25 @@ def test_without_a_worker_it_is_503_and_nothing_is_left(serve: Any, settings: An
     assert state_of(server) == JobState.CANCELLED
 
 
+def test_a_worker_that_says_nothing_ends_as_504_and_the_job_is_cancelled(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.speaking.MOST_SILENT_SECONDS", 0.2)
+    claimed: list[Claim] = []
+
+    def claim_and_say_nothing() -> None:
+        while not claimed:
+            claimed.extend(server.ledger.steps.claim([StepKind.SYNTHESIZE], owner="mute", lease_seconds=60))
+
+    worker = threading.Thread(target=claim_and_say_nothing)
+    worker.start()
+    told = problem(server.local().post("/v1/audio/speech", json=SPEECH), 504)
+    worker.join()
+    assert told["type"].endswith("no-sound")
+    assert told["job"] == claimed[0].job_id
+    assert state_of(server) == JobState.CANCELLED
+
+
 def test_a_client_that_goes_away_cancels_the_job(server: Server, tmp_path: Any) -> None:
     steps = server.ledger.steps
     with speaking(server.office, tmp_path, fail_at=None):
