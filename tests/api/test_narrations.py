@@ -295,8 +295,10 @@ def test_too_large_a_spec_part_is_refused(client: FlaskClient) -> None:
 
 
 def test_too_many_parts_are_refused(client: FlaskClient) -> None:
-    parts = {f"p{n}": ("x", b"x") for n in range(20)}
-    problem(send_parts(client, parts), 413)
+    files = {f"p{n}": ("x", b"x") for n in range(20)}
+    told = problem(send_parts(client, files), 422)
+    assert told["detail"] == "has more than 16 files"
+    problem(send_parts(client, {f"p{n}": "x" for n in range(1_001)}), 413)
 
 
 # --- the ledger's limits ---
