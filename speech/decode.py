@@ -71,20 +71,15 @@ class Pace:
     """Newcomers that share a prefill."""
     look_every: int = 1
     """Ticks between two looks at which lanes have ended. A look waits for the device."""
-    slots_step: int = 128
-    """The cache grows by so many slots when a lane needs more; at least `n_slots`: it never has to."""
     in_buckets: bool = False
-    """Whether lanes and slots go in few sizes, each captured by a GPU; the cache must not grow then."""
+    """Whether lanes and slots go in few sizes, each captured by a GPU."""
 
     @classmethod
     def for_device(cls, device: torch.device, n_lanes: int) -> Pace:
-        """A CPU prefills one by one, which pads nothing, and looks whenever it likes; a GPU waits to look.
-
-        The cache of a CPU grows, because most utterances are short; that of a GPU stays where it is.
-        """
+        """A CPU prefills one by one, which pads nothing, and looks whenever it likes; a GPU waits to look."""
         if device.type == "cpu":
             return cls(n_lanes)
-        return cls(n_lanes, n_prefill=n_lanes, look_every=8, slots_step=cls(n_lanes).n_slots)
+        return cls(n_lanes, n_prefill=n_lanes, look_every=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +118,7 @@ def decode(
     Raises:
         SpeechError: a request is empty or does not fit the model or the slots; the message names its key.
     """
-    n_cached = min(pace.slots_step, pace.n_slots)
-    lanes = Lanes.empty(model.config, pace.n_lanes, pace.n_slots, n_cached, model.head.weight, poison=poison)
+    lanes = Lanes.empty(model.config, pace.n_lanes, pace.n_slots, model.head.weight, poison=poison)
     ticks = Ticks(model, lanes, pace.look_every, in_buckets=pace.in_buckets)
     busy: list[SemanticRequest] = []  # the requests of lanes 0, 1, ...
     filled: list[int] = []  # slots of each that may be filled: a bound the host knows without a look
@@ -136,7 +130,6 @@ def decode(
             group = newcomers[start : start + pace.n_prefill]
             for request in group:
                 check(request, model.config, lanes.n_slots)
-            lanes.make_room(max(request.n_prefix for request in group) + 1, pace.slots_step)
             admit(model, lanes, group, first=len(busy))
             busy += group
             filled += [request.n_prefix for request in group]
@@ -144,7 +137,6 @@ def decode(
             return
         if newcomers or has_changed:
             ticks.settle([request.sampling for request in busy])
-        lanes.make_room(min(max(filled) + pace.look_every, pace.n_slots), pace.slots_step)
         view = lanes.first(len(busy))
         admitted = time.perf_counter()
         n_before = int(view.n_drawn.sum()) if watch else 0
@@ -195,12 +187,16 @@ def take_of(lanes: Lanes, lane: int, request: SemanticRequest) -> SemanticTake:
 
 
 def close_gaps(lanes: Lanes, done: list[bool], busy: list[SemanticRequest], filled: list[int]) -> None:
-    """Moves the last lanes into those that are done, so that the busy ones are the first again."""
+    """Moves the last lanes into those that are done, so that the busy ones are the first again.
+
+    The memory of those that are left over is given back.
+    """
     for lane in reversed([lane for lane, is_done in enumerate(done) if is_done]):
         last = len(busy) - 1
         if lane != last:
             lanes.move(last, lane, filled[last])
             busy[lane], filled[lane] = busy[last], filled[last]
+        lanes.cache.release(last)
         del busy[last], filled[last]
     lanes.is_done[len(busy) :] = True
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from speech.networks.cache import KVCache, slot_bound
+from speech.networks.cache import KVCache
 from speech.networks.config import SemanticConfig
 from speech.networks.semantic import SemanticModel
 from speech.noise import SEED_WORDS, token_noise
@@ -40,7 +40,6 @@ class Lanes:
         config: SemanticConfig,
         n: int,
         n_slots: int,
-        n_cached: int,
         like: Tensor,
         *,
         poison: bool = False,
@@ -51,7 +50,6 @@ class Lanes:
             config: of the model.
             n: how many.
             n_slots: that each may come to hold.
-            n_cached: that the cache has room for at first.
             like: a tensor whose device and dtype the cache has.
             poison: for tests: fills the cache with what no lane may ever read.
         """
@@ -74,22 +72,17 @@ class Lanes:
             seed=numbers(SEED_WORDS),
             is_ended=flags(),
             is_done=~flags(),
-            cache=KVCache.empty(config, n, n_cached, like, poison=poison),
+            cache=KVCache.empty(config, n, n_slots, like, poison=poison),
         )
 
     @property
     def n_slots(self) -> int:
-        """Slots that a lane may come to hold, however many the cache has by now."""
+        """Slots that a lane may come to hold."""
         return self.drawn.shape[1]
 
     def __len__(self) -> int:
         """B."""
         return self.is_done.shape[0]
-
-    def make_room(self, n_slots: int, step: int) -> None:
-        """Grows the cache where it has fewer than `n_slots`."""
-        if n_slots > self.cache.n_slots:
-            self.cache.grow(slot_bound(n_slots, self.n_slots, step))
 
     def first(self, n: int) -> Lanes:
         """Views of the first `n` lanes; what is written to them is written here."""

@@ -77,7 +77,7 @@ def speak(
     device = networks.semantic.head.weight.device
     pace = replace(Pace.for_device(device, n_lanes), n_slots=_N_SLOTS)
     if in_graphs:
-        pace = replace(pace, slots_step=_N_SLOTS, in_buckets=True)
+        pace = replace(pace, in_buckets=True)
     measured, admitted, sentences = Measured(n_sentences=len(share)), {}, dict(share)
     schedule = Schedule(budget_slots=n_lanes * _N_SLOTS)
     n_prompt = N_PROMPT_PHONEMES + N_PROMPT_TOKENS

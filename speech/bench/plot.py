@@ -98,8 +98,10 @@ def rows(report: dict[str, Any], other: dict[str, Any] | None = None) -> list[tu
             continue
         row = (what, form.format(value))
         before = _value(other, key) if other else None
-        is_ratio = isinstance(value, float) and isinstance(before, float) and before != 0
-        table.append((*row, f"x {value / before:.2f}" if is_ratio else "") if other else row)
+        ratio = ""
+        if isinstance(value, float) and isinstance(before, float) and before:
+            ratio = f"x {value / before:.2f}"
+        table.append((*row, ratio) if other else row)
     return table
 
 

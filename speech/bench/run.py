@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import torch
 
-from speech.allocator import keep_few_kernels, keep_freed_memory
+from speech.allocator import give_back_freed_memory, keep_few_kernels, keep_freed_memory
 from speech.bench.corpus import N_SENTENCES, sentences
 from speech.bench.gpu import GpuWatch
 from speech.bench.measure import Kept, Measured, speak
@@ -143,6 +143,7 @@ def measure(order: Order, index: int, barrier: Barrier | ThreadBarrier) -> Share
     order.precision.apply(networks.semantic, networks.decoder)
     pack(networks.semantic)
     pack_generator(networks.decoder)
+    give_back_freed_memory()
     speak(networks, plain_share[:1], order.lanes, read=read, in_graphs=order.in_graphs)  # warm
     barrier.wait(_BARRIER_SECONDS)
     meter = Meter(gpu=0 if order.device == "cuda" else None)

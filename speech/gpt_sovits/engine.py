@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from speech.allocator import keep_few_kernels, keep_freed_memory
+from speech.allocator import give_back_freed_memory, keep_few_kernels, keep_freed_memory
 from speech.decode import Pace, decode
 from speech.errors import VoiceError
 from speech.gpt_sovits.adapters import n_bytes_of as adapter_bytes
@@ -58,6 +58,7 @@ class Engine:
         """The memory of its networks."""
         pack(semantic)
         pack_generator(decoder)
+        give_back_freed_memory()
 
     @classmethod
     def open(

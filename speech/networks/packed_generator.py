@@ -230,4 +230,4 @@ def pack_generator(decoder: Decoder) -> None:
         return
     weight = generator.style_in.weight
     if weight.device.type == "cpu" and can_pack(weight.dtype):
-        decoder.generator = PackedGenerator(generator)  # type: ignore[assignment] - another vocoder
+        decoder.generator = PackedGenerator(generator)  # type: ignore[assignment]  # it sounds the same

@@ -56,3 +56,31 @@ def test_few_kernels_are_kept_unless_somebody_wants_another_number(
         [sys.executable, "-c", KERNELS], capture_output=True, check=True, text=True, env=before
     ).stdout
     assert found.strip() == after
+
+
+GIVEN_BACK = """
+import ctypes, mmap, sys
+from speech.allocator import give_back_freed_memory, keep_freed_memory
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * mmap.PAGESIZE
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+assert keep_freed_memory()
+before = resident()
+block, last = libc.malloc(ctypes.c_size_t(64 << 20)), libc.malloc(ctypes.c_size_t(64))
+ctypes.memset(block, 1, 64 << 20)
+libc.free(block)
+kept = resident()
+assert give_back_freed_memory()
+print(kept - before, resident() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators are left alone")
+def test_what_is_free_is_given_back_once() -> None:
+    done = subprocess.run([sys.executable, "-c", GIVEN_BACK], capture_output=True, check=True, text=True)
+    kept, after = map(int, done.stdout.split())
+    assert kept > 60 << 20
+    assert after < 8 << 20

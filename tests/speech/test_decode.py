@@ -100,7 +100,6 @@ def test_greedy_tokens_equal_upstreams(n_lanes: int) -> None:
     n_lanes=st.integers(1, 7),
     n_prefill=st.integers(1, 4),
     look_every=st.integers(1, 9),
-    slots_step=st.integers(1, 90),
     in_buckets=st.booleans(),
     order=st.randoms(use_true_random=False),
     chosen=st.sets(st.integers(0, 8), min_size=1),
@@ -110,7 +109,6 @@ def test_take_depends_on_its_request_alone(
     n_lanes: int,
     n_prefill: int,
     look_every: int,
-    slots_step: int,
     in_buckets: bool,
     order: random.Random,
     chosen: set[int],
@@ -120,8 +118,7 @@ def test_take_depends_on_its_request_alone(
     some = [requests[i] for i in chosen]
     order.shuffle(some)
     n_slots = N_SLOTS + n_lanes
-    n_cached = n_slots if in_buckets else slots_step
-    takes = takes_of(some, Pace(n_lanes, n_slots, n_prefill, look_every, n_cached, in_buckets))
+    takes = takes_of(some, Pace(n_lanes, n_slots, n_prefill, look_every, in_buckets))
     assert same(takes, {request.key: alone[request.key] for request in some})
 
 
@@ -137,13 +134,13 @@ def test_settings_of_one_lane_are_not_its_neighbours_in_buckets_either() -> None
         for i, request in enumerate(semantic_requests(9))
     ]
     alone = {request.key: takes_of([request], Pace(1, N_SLOTS))[request.key] for request in requests}
-    pace = Pace(5, N_SLOTS, n_prefill=2, look_every=3, slots_step=N_SLOTS, in_buckets=True)
+    pace = Pace(5, N_SLOTS, n_prefill=2, look_every=3, in_buckets=True)
     assert same(takes_of(requests, pace), alone)
 
 
 def test_beats_go_in_few_buckets() -> None:
     model = semantic_model()
-    lanes = Lanes.empty(model.config, 6, 600, 600, model.head.weight)
+    lanes = Lanes.empty(model.config, 6, 600, model.head.weight)
     ticks, buckets = Ticks(model, lanes, 2, in_buckets=True), set()
     for n_lanes in range(1, 7):
         ticks.settle([TokenSampling()] * n_lanes)
@@ -168,7 +165,7 @@ def test_beats_count_every_token_once() -> None:
 
 def test_half_precision_decodes_through_the_same_loop() -> None:
     model = semantic_model().to(torch.bfloat16)
-    takes = list(decode(model, iter(semantic_requests(9)), Pace(4, N_SLOTS, slots_step=16), poison=True))
+    takes = list(decode(model, iter(semantic_requests(9)), Pace(4, N_SLOTS), poison=True))
     assert len(takes) == 9
     assert len({tuple(take.tokens.tolist()) for take in takes}) > 1
 

@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
+import mmap
+import sys
+from pathlib import Path
+
+import pytest
 import torch
 
 from speech.networks.cache import KVCache, slot_bound
@@ -23,15 +29,24 @@ def test_append_writes_each_lane_at_its_own_slot() -> None:
     assert not written.keys[0].any()
 
 
-def test_grown_cache_holds_what_it_held() -> None:
-    grown = cache(poison=True)
-    grown.fill(1, torch.tensor([1]), torch.ones(1, 2, 5, 3), torch.ones(1, 2, 5, 3))
-    keys, values = torch.stack(grown.keys), torch.stack(grown.values)  # [L, B, H, T, K]
-    grown.grow(8)
-    assert grown.n_slots == 8
-    assert torch.equal(torch.stack(grown.keys)[:, :, :, :5], keys)
-    assert torch.equal(torch.stack(grown.values)[:, :, :, :5], values)
-    assert (torch.stack(grown.keys)[:, :, :, 5:] == keys[0, 0, 0, 0, 0]).all(), "poison grows too"
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux what is resident")
+def test_memory_is_taken_where_something_is_written_and_given_back() -> None:
+    config = dataclasses.replace(CONFIG, width=512, n_heads=2, n_layers=4)
+    before = resident_bytes()
+    large = KVCache.empty(config, 16, 2048, torch.zeros(1))  # 512 MiB
+    assert resident_bytes() - before < 16 << 20
+    for layer in (*large.keys, *large.values):
+        layer[1:3] = 1  # 64 MiB
+    assert resident_bytes() - before > 60 << 20
+    large.release(1)
+    assert resident_bytes() - before < 48 << 20
+    for layer in (*large.keys, *large.values):
+        assert not layer[1].any()
+        assert layer[2].eq(1).all(), "its neighbour keeps what it has"
 
 
 def test_fill_writes_the_lanes_named_alone() -> None:
