@@ -164,7 +164,7 @@ def phones_of(entry: Entry) -> Tensor:
     """The phones of both frames of each token, `int64[S, 2]`."""
     spoken = entry.spoken
     classes = PhoneFeatures.of(entry.name, spoken.sound, spoken.phones, spoken.ends).classes
-    return classes[: len(classes) // _STRIDE * _STRIDE].unflatten(0, (-1, _STRIDE))
+    return classes[: len(classes) // _STRIDE * _STRIDE].reshape(-1, _STRIDE)
 
 
 def codebook_of(recipe: TokenRecipe, heard: Sequence[Tensor], spoken: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -190,7 +190,7 @@ def codebook_of(recipe: TokenRecipe, heard: Sequence[Tensor], spoken: Sequence[T
     bias = -weight @ middle
     points = pairs[drawn] @ weight.T + bias
     return {
-        "content_in.weight": weight.unflatten(1, (_STRIDE, width)).transpose(1, 2).contiguous(),  # [C, C, 2]
+        "content_in.weight": weight.reshape(width, _STRIDE, width).transpose(1, 2).contiguous(),  # [C, C, 2]
         "content_in.bias": bias,
         "codebook": cluster(points, recipe.n_codes, recipe.n_rounds, generator),
     }
@@ -212,7 +212,8 @@ def discriminants(pairs: Tensor, phones: Tensor, n: int) -> Tensor:
     whiten = vectors * values.rsqrt() @ vectors.T
     between = middles @ whiten * (counts / len(pairs)).sqrt()[:, None]
     directions = torch.linalg.svd(between, full_matrices=False).Vh[:n] @ whiten  # [n, D]
-    return directions / (pairs @ directions.T).square().mean().sqrt()
+    scaled: Tensor = directions / (pairs @ directions.T).square().mean().sqrt()
+    return scaled
 
 
 def cluster(points: Tensor, n: int, n_rounds: int, generator: torch.Generator) -> Tensor:
