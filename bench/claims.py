@@ -7,7 +7,8 @@
 Makes a database of its own on the server of this machine, and drops it. Workers claim, look ahead and finish
 through the ledger, by the real clock; a device speaks `--pace` audio seconds a second and does nothing else.
 200 of them at 70 make a million chapters of 20 minutes a day. Every process has one connection and a share of
-the workers; beside the claims each times the floor: one row inserted and committed.
+the workers; beside the claims each times the floor: one row inserted and committed. The figures say how many
+claims a second were asked for, and at the end what a claim takes the server alone (`bench.server_time`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from sqlalchemy import text
 
 from bench.backlog import CHUNK_UTTERANCES, SERVER, Backlog, fill, own_database
 from bench.fleet import CLAIM_CHUNKS, UTTERANCE_SECONDS, Device, Policy, SimulatedWorker, Tally
+from bench.server_time import time_claims
 from jobs.ledger import Ledger
 from jobs.settings import Settings
 
@@ -118,6 +120,7 @@ def measure(server: str, order: Order) -> dict[str, Any]:
         tally = Tally()
         for shift in shifts:
             tally.add(shift.tally)
+        on_server = time_claims(url)
         return {
             "workers": order.n_workers,
             "voices": order.backlog.n_voices,
@@ -127,10 +130,12 @@ def measure(server: str, order: Order) -> dict[str, Any]:
             "cores": os.cpu_count() or 0,
             "load_before": load_before,
             "load_after": os.getloadavg()[0],
+            "claims_asked_per_second": order.n_workers / _turn_seconds(order),
             "claims_per_second": len(tally.claim_seconds) / seconds,
             "chunks_per_second": tally.n_chunks / seconds,
             "chapters_a_day": tally.n_chunks / seconds * _chunk_seconds() / CHAPTER_SECONDS * 86_400,
             **_quantiles("claim", tally.claim_seconds),
+            **_quantiles("claim_on_server", [each / 1000 for each in on_server]),
             **_quantiles("floor", [each for shift in shifts for each in shift.floor_seconds]),
             **_quantiles("look_ahead", tally.look_seconds),
             **_quantiles("finish", tally.finish_seconds),
@@ -146,6 +151,11 @@ def measure(server: str, order: Order) -> dict[str, Any]:
 
 def _chunk_seconds() -> float:
     return CHUNK_UTTERANCES * UTTERANCE_SECONDS
+
+
+def _turn_seconds(order: Order) -> float:
+    """How long a device speaks what one claim gives it: nobody asks more often."""
+    return CLAIM_CHUNKS * _chunk_seconds() / order.device.audio_seconds_a_second
 
 
 def _run(url: str, order: Order) -> tuple[list[Shift], float]:
@@ -184,7 +194,7 @@ def _play(url: str, order: Order, numbers: Sequence[int], start: Any, answers: A
         _floor(ledger)
         start.wait()
         began, cpu = time.monotonic(), time.process_time()
-        turn_seconds = CLAIM_CHUNKS * _chunk_seconds() / order.device.audio_seconds_a_second
+        turn_seconds = _turn_seconds(order)
         due = [
             (began + turn_seconds * number / order.n_workers, place) for place, number in enumerate(numbers)
         ]

@@ -94,6 +94,8 @@ def test_the_load_test_runs_small(empty_postgres_url: str) -> None:
     order = Order(Backlog(500, 10, n_history=100), device, Policy.AHEAD, 4, n_processes=1, seconds=2.0)
     figures = measure(empty_postgres_url, order)
     assert figures["claims_per_second"] > 0
+    assert figures["claims_asked_per_second"] > 0
+    assert figures["claim_p50_ms"] > figures["claim_on_server_p50_ms"] > 0
     assert figures["swaps_per_hour"] > 0
     assert figures["claim_p95_ms"] >= figures["claim_p50_ms"] > 0
     assert figures["oldest_wait_seconds"] > 0
