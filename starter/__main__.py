@@ -21,7 +21,7 @@ from starter.recipe import Recipe
 from starter.sentences import own_sentences
 from starter.texts import sentences_of
 
-STAGES: Final = ("corpus", "content", "tokens", "decoder", "semantic", "all", "publish", "evaluate")
+STAGES: Final = ("corpus", "content", "tokens", "decoder", "polish", "semantic", "all", "publish", "evaluate")
 _TELL_SECONDS: Final = 10.0
 
 
@@ -81,8 +81,10 @@ def _run(
         _make_tokens(recipe, corpus, folder, must_stop)
     if stage in {"decoder", "all"} and not must_stop():
         _learn_decoder(recipe, corpus, folder, begun, must_stop)
+    if stage in {"polish", "all"} and not must_stop():
+        _polish_decoder(recipe, corpus, folder, must_stop)
     if stage in {"semantic", "all"} and not must_stop():
-        _learn_semantic(recipe, corpus, folder, must_stop)
+        _learn_semantic(recipe, corpus, folder, begun, must_stop)
 
 
 def _corpus(recipe: Recipe, folder: Path, books: list[Path]) -> Corpus:
@@ -138,6 +140,19 @@ def _learn_decoder(
     )
 
 
+def _polish_decoder(recipe: Recipe, corpus: Corpus, folder: Path, must_stop: Callable[[], bool]) -> None:
+    from starter.decoder import polish
+
+    polish(
+        recipe,
+        corpus.entries(),
+        folder / "tokens",
+        folder / "decoder",
+        must_stop=must_stop,
+        report=_losses_of(_reporter("update")),
+    )
+
+
 def _losses_of(tell: Callable[..., None]) -> Callable[[int, int, dict[str, float]], None]:
     """Tells a training's losses too."""
 
@@ -147,12 +162,21 @@ def _losses_of(tell: Callable[..., None]) -> Callable[[int, int, dict[str, float
     return report
 
 
-def _learn_semantic(recipe: Recipe, corpus: Corpus, folder: Path, must_stop: Callable[[], bool]) -> None:
+def _learn_semantic(
+    recipe: Recipe, corpus: Corpus, folder: Path, begun: Path | None, must_stop: Callable[[], bool]
+) -> None:
     from starter.semantic import sentences_of_corpus, train
 
     sentences = sentences_of_corpus(corpus, folder)
     report = _losses_of(_reporter("update"))
-    train(recipe.semantic, sentences, folder / "semantic", must_stop=must_stop, report=report)
+    train(
+        recipe.semantic,
+        sentences,
+        folder / "semantic",
+        begun=begun,
+        must_stop=must_stop,
+        report=report,
+    )
 
 
 def _make_tokens(recipe: Recipe, corpus: Corpus, folder: Path, must_stop: Callable[[], bool]) -> None:

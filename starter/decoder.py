@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,7 @@ from starter.recipe import Recipe
 from starter.tokens import Reading, read_quantiser, read_readings
 
 CURVE: Final = "curve.jsonl"
+_POLISHED: Final = "polished"
 _CHECKPOINTS: Final = "checkpoints"
 _JUDGES_WIDEST: Final = 256  # a quarter of the published discriminators; they learn in a later phase
 _SEED: Final = 6
@@ -79,16 +81,17 @@ def networks_of(recipe: Recipe, quantiser: Quantiser, begun: Path | None) -> Net
         TrainingError: the file's codebook is another one.
         VoiceError: the file holds no decoder.
     """
-    if begun is not None:
-        tensors, container = read_weights(begun)
-        networks = Networks.of_upstream(decoder_hparams(container), tensors, None)
-        if not torch.equal(networks.decoder.quantiser.codebook, quantiser.codebook.half().float()):
-            raise TrainingError(f"{begun}: it has learnt other tokens than those of the stage tokens")
-        return networks
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         judges = Discriminators(periods_of(recipe.decoder), _JUDGES_WIDEST)
         networks = Networks.fresh(recipe.decoder, judges)
+    if begun is not None:
+        tensors, container = read_weights(begun)
+        others = Networks.of_upstream(decoder_hparams(container), tensors, None)
+        networks = replace(networks, decoder=others.decoder, posterior=others.posterior)
+        if not torch.equal(networks.decoder.quantiser.codebook, quantiser.codebook.half().float()):
+            raise TrainingError(f"{begun}: it has learnt other tokens than those of the stage tokens")
+        return networks
     load(networks.decoder.quantiser, quantiser.state_dict())
     return networks
 
@@ -136,6 +139,53 @@ def train(
     if outcome is not Outcome.STOPPED:
         write(networks, folder / DECODER)
     return outcome
+
+
+def polish(
+    recipe: Recipe,
+    entries: Iterable[Entry],
+    tokens: Path,
+    folder: Path,
+    *,
+    must_stop: Callable[[], bool] = lambda: False,
+    report: Callable[[int, int, dict[str, float]], None] = lambda _n, _of, _losses: None,
+) -> Outcome:
+    """Trains on what `train` left in `folder`, with discriminators now, or goes on with that; args as there.
+
+    Spectra alone leave the phases of high harmonics to chance, and what comes out is hoarse. Discriminators
+    hear that, and cost too much to begin with.
+
+    Raises:
+        TrainingError: `train` has not come to its end, or the checkpoint is of another recipe or corpus.
+    """
+    if not (folder / DECODER).is_file():
+        raise TrainingError(f"there is no {folder / DECODER}: first run the stage decoder to its end")
+    return train(
+        _polishing(recipe),
+        entries,
+        tokens,
+        folder / _POLISHED,
+        begun=folder / DECODER,
+        must_stop=must_stop,
+        report=report,
+    )
+
+
+def newest(recipe: Recipe, tokens: Path, folder: Path) -> tuple[Networks, int]:
+    """What `train` and, where it has begun, `polish` left in `folder`, and the updates of both.
+
+    Raises:
+        TrainingError: there is none yet, or it is of another recipe.
+    """
+    networks, n_updates = learnt(recipe, tokens, folder)
+    if checkpoint.latest(folder / _POLISHED / _CHECKPOINTS) is None:
+        return networks, n_updates
+    networks, n_polished = learnt(_polishing(recipe), tokens, folder / _POLISHED)
+    return networks, n_updates + n_polished
+
+
+def _polishing(recipe: Recipe) -> Recipe:
+    return replace(recipe, decoder_options=recipe.polish_options)
 
 
 def learnt(recipe: Recipe, tokens: Path, folder: Path) -> tuple[Networks, int]:

@@ -15,15 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from safetensors.torch import save_file
-
 from models_store.adding import NewVoice, add_voice
 from models_store.manifest import ManifestFile, VoiceManifest, weights_digest
 from models_store.shelf import Shelf
 from speech.errors import TrainingError
-from speech.gpt_sovits.files import CONTAINER, DECODER, FAMILY, OWN_CONTENT, SEMANTIC
+from speech.gpt_sovits.files import DECODER, FAMILY, OWN_CONTENT, SEMANTIC
 from speech.training.plots import plot_losses
-from speech.training.published import semantic_tensors
 from speech.wav import wav_bytes
 from starter import decoder, semantic
 from starter.corpus import Entry
@@ -115,11 +112,10 @@ def gather(recipe: Recipe, folder: Path, scratch: Path) -> tuple[dict[str, Path]
     content = folder / "content" / "content"
     if not content.is_dir():
         raise TrainingError(f"there is no {content}: first run the stage content")
-    networks, n_decoder = decoder.learnt(recipe, folder / "tokens", folder / "decoder")
+    networks, n_decoder = decoder.newest(recipe, folder / "tokens", folder / "decoder")
     decoder.write(networks, scratch / DECODER)
     model, n_semantic = semantic.learnt(recipe.semantic, folder / "semantic")
-    container = {"config": {"model": model.config.to_upstream()}, "info": "trained with Lectorium"}
-    save_file(semantic_tensors(model), scratch / SEMANTIC, {CONTAINER: json.dumps(container)})
+    semantic.write(model, scratch / SEMANTIC)
     own = {f"{OWN_CONTENT}/{path.name}": path for path in sorted(content.iterdir())}
     weights = {DECODER: scratch / DECODER, SEMANTIC: scratch / SEMANTIC, **own}
     return weights, {"decoder": n_decoder, "semantic": n_semantic}
@@ -161,7 +157,8 @@ def _drop_older(shelf: Shelf, kept: Sequence[VoiceManifest]) -> None:
 
 def _write_notes(recipe: Recipe, folder: Path, target: Path, n_updates: Mapping[str, int]) -> None:
     rows: list[dict[str, Any]] = []
-    for stage, curve in (("decoder", CURVE), ("semantic", "losses.jsonl")):
+    curves = (("decoder", CURVE), ("decoder/polished", CURVE), ("semantic", "losses.jsonl"))
+    for stage, curve in curves:
         path = folder / stage / curve
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         rows += [{"stage": stage, **json.loads(line)} for line in lines]

@@ -58,7 +58,7 @@ class SemanticRecipe:
     )
     options: SemanticOptions = field(
         default_factory=lambda: SemanticOptions(
-            epochs=4,
+            epochs=2,
             n_lanes=8,
             n_passes=2,
             rate=1e-3,
@@ -71,7 +71,7 @@ class SemanticRecipe:
             look_every=100,
         )
     )
-    n_pairings: int = 3
+    n_pairings: int = 6
     """Ways in which sentences are joined in pairs; an epoch goes through all of them."""
 
 
@@ -118,4 +118,21 @@ class Recipe:
             look_every=200,
         )
     )
+    polish_options: DecoderOptions = field(
+        default_factory=lambda: DecoderOptions(
+            epochs=3,
+            n_lanes=8,
+            rate=2e-4,
+            text_share=1.0,
+            warm_up=100,
+            anneal=True,
+            decay=1.0,
+            ceiling=1.0,
+            bf16=True,
+            fused=True,
+            windows=(512, 1024, 2048, 4096),
+            look_every=200,
+        )
+    )
+    """Of the decoder once more, judged by discriminators this time."""
     semantic: SemanticRecipe = field(default_factory=SemanticRecipe)

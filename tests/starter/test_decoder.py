@@ -21,7 +21,7 @@ from starter import flite
 from starter.content import publish
 from starter.corpus import Corpus
 from starter.curve import Curve
-from starter.decoder import CURVE, all_features, train
+from starter.decoder import CURVE, all_features, newest, polish, train
 from starter.recipe import Recipe, TokenRecipe
 from starter.sentences import own_sentences
 from starter.tokens import make, read_readings
@@ -38,6 +38,9 @@ TOY = replace(
     decoder_options=DecoderOptions(
         epochs=4, n_lanes=2, least_per_epoch=1, rate=3e-3, crop_frames=20, judged=False, windows=(512,),
         warm_up=2, anneal=True, look_every=2,
+    ),
+    polish_options=DecoderOptions(
+        epochs=1, n_lanes=2, least_per_epoch=1, rate=3e-3, crop_frames=20, windows=(512,), look_every=2
     ),
 )  # fmt: skip
 
@@ -73,6 +76,15 @@ def test_a_decoder_learns_is_stopped_and_comes_out(corpus: tuple[Corpus, Path], 
     reading = next(iter(read_readings(tokens).values()))
     [sound] = decoder.speak([SoundRequest("key", reading.tokens, reading.phonemes, torch.zeros(12))])
     assert len(sound) == 1280 * len(reading.tokens)
+
+    assert polish(TOY, made.entries(), tokens, tmp_path) == Outcome.DONE
+    assert "judging" in (tmp_path / "polished" / CURVE).read_text()
+    networks, n_updates = newest(TOY, tokens, tmp_path)
+    assert n_updates == 8 + 2
+    polished = load_decoder(tmp_path / "polished", torch.device("cpu"))
+    one, other = polished.prior.latents_out.weight, networks.decoder.prior.latents_out.weight
+    torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
+    assert not torch.equal(one, decoder.prior.latents_out.weight)
 
     further = tmp_path / "further"
     again = replace(TOY, decoder_options=replace(TOY.decoder_options, epochs=1, look_every=1))
