@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import brokers, databases, kills, poison, recovery, stores, submits, zombies
+from tests.chaos import brokers, databases, kills, poison, recovery, stores, submits, trainings, zombies
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
@@ -71,3 +71,13 @@ def test_poisoned_sentences_are_named_and_all_others_done(tmp_path: Path) -> Non
 def test_each_client_gets_one_job_though_the_api_is_killed(tmp_path: Path) -> None:
     figures = submits.run(tmp_path, clients=150, kills=2)
     assert figures["jobs"] == figures["distinct_ids"] == 150
+
+
+def test_a_training_killed_and_closed_again_and_again_changes_no_bit(tmp_path: Path) -> None:
+    figures = trainings.run(tmp_path, ends=4, seed=5)
+    assert figures["killed"] + figures["windows_ended"] >= 4
+    assert figures["killed"] >= 1
+    assert figures["windows_ended"] >= 1
+    assert figures["bit_identical"]
+    assert 0 <= figures["updates_lost"] <= figures["updates_lost_limit"]
+    assert figures["updates_outside_the_window"] == 0
