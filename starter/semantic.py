@@ -1,8 +1,8 @@
 """Stage 5: the semantic model learns which tokens follow from phonemes, alone and after a prompt.
 
 A voice speaks after its prompt: phonemes of prompt and utterance first, then the prompt's tokens, those of a
-silence, and what is drawn. So sentences of one narrator are joined in pairs in just this way, in other pairs
-each time; sentences of changed narrators, by whom there is no other, stand alone.
+silence, and what is drawn. So sentences of one voice and pace are joined in pairs in just this way, in other
+pairs each time. Pitch and vocal tract may differ in a pair: tokens tell phones and how long they last.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from torch.nn.functional import pad
 
 from speech.backbones import ContentBackbone
 from speech.errors import TrainingError
+from speech.gpt_sovits.files import CONTAINER, SEMANTIC
 from speech.gpt_sovits.prompt import SILENCE
+from speech.gpt_sovits.weights import load_semantic
 from speech.networks.quantiser import Quantiser
 from speech.networks.semantic import SemanticModel
 from speech.networks.weights import load, without_prefix
@@ -33,6 +35,7 @@ from speech.training import checkpoint
 from speech.training.batches import TokenFeatures
 from speech.training.kinds import train_semantic
 from speech.training.loop import Outcome, Pace, run
+from speech.training.published import semantic_tensors
 from speech.training.semantic import SemanticStep
 from speech.training.trainer import order_of
 from starter.corpus import Corpus, Entry
@@ -114,18 +117,24 @@ def make_pauses(
 
 
 def lanes_of(sentences: Sequence[Sentence], n_pairings: int) -> list[TokenFeatures]:
-    """Each sentence `n_pairings` times: joined to another of its narrator, or alone where none is left."""
-    by_narrator: defaultdict[str, list[Sentence]] = defaultdict(list)
+    """Each sentence `n_pairings` times: joined to another of its pace, or alone where none is left."""
+    by_pace: defaultdict[tuple[str, str], list[Sentence]] = defaultdict(list)
     for sentence in sentences:
-        by_narrator[sentence.narrator].append(sentence)
+        by_pace[_pace_of(sentence.narrator)].append(sentence)
     lanes = []
     for number in range(n_pairings):
-        for of_narrator in by_narrator.values():
-            drawn = sorted(of_narrator, key=lambda one: seed_of(f"{_SEED}:pair:{number}:{one.name}"))
+        for of_pace in by_pace.values():
+            drawn = sorted(of_pace, key=lambda one: seed_of(f"{_SEED}:pair:{number}:{one.name}"))
             pairs = zip(drawn[::2], drawn[1::2], strict=False)
             lanes += [joined(first, second) for first, second in pairs]
             lanes += [alone(one) for one in drawn[len(drawn) // 2 * 2 :]]
     return lanes
+
+
+def _pace_of(narrator: str) -> tuple[str, str]:
+    """A narrator's voice and stretch; the pitch and the tract in its name are left out."""
+    name, _, changed = narrator.partition(" stretch ")
+    return name.partition("@")[0], changed.partition(" ")[0] or "1"
 
 
 def alone(sentence: Sentence) -> TokenFeatures:
@@ -147,26 +156,35 @@ def train(
     sentences: Sequence[Sentence],
     folder: Path,
     *,
+    begun: Path | None = None,
     must_stop: Callable[[], bool] = lambda: False,
     report: Callable[[int, int, dict[str, float]], None] = lambda _n, _of, _losses: None,
 ) -> Outcome:
     """Trains, or goes on from the newest checkpoint in `folder`, which `learnt` reads.
 
+    Done, `semantic.safetensors` is there, as it stands on a shelf.
+
     Args:
         recipe: of the model and its training.
         sentences: of the corpus.
         folder: of checkpoints and of what comes out.
+        begun: the folder of a `semantic.safetensors` to begin with where there is no checkpoint yet; None:
+            from nothing.
         must_stop: asked before each update.
         report: told each update's number, how many there will be, and its losses.
 
     Raises:
-        TrainingError: the checkpoint is of another recipe or corpus, or the model has no row for a token.
+        TrainingError: the checkpoint is of another recipe or corpus, the model has no row for a token, or
+            what was begun is of another shape.
+        VoiceError: `begun` holds no semantic model.
     """
     lanes = lanes_of([one for one in sentences if not one.is_held_out], recipe.n_pairings)
     held_out = lanes_of([one for one in sentences if one.is_held_out], 1)
     n_updates = order_of(recipe.options, lanes).n_updates
-    step = SemanticStep(_fresh(recipe), recipe.options, n_updates)
-    trainer = train_semantic(step, lanes, held_out)
+    model = _fresh(recipe) if begun is None else _begun(recipe, begun)
+    step = SemanticStep(model, recipe.options, n_updates)
+    base = "" if begun is None else _sha256(begun / SEMANTIC)
+    trainer = train_semantic(step, lanes, held_out, base=base)
     found = checkpoint.latest(folder / "checkpoints")
     curve = Curve(folder / "losses.jsonl", 0 if found is None else found.progress.update)
 
@@ -174,7 +192,7 @@ def train(
         curve.add(number, losses)
         report(number, n_updates, losses)
 
-    return run(
+    outcome = run(
         trainer,
         folder / "checkpoints",
         must_stop=must_stop,
@@ -182,6 +200,21 @@ def train(
         saved=curve.write,
         pace=Pace(seconds=180.0),
     )
+    if outcome is not Outcome.STOPPED:
+        write(model, folder / SEMANTIC)
+    return outcome
+
+
+def write(model: SemanticModel, path: Path) -> None:
+    """The model as it stands on a shelf.
+
+    Raises:
+        VoiceError: a weight is too large for half precision, or not finite.
+    """
+    container = {"config": {"model": model.config.to_upstream()}, "info": "trained with Lectorium"}
+    half_written = path.with_suffix(".part")
+    save_file(semantic_tensors(model), half_written, {CONTAINER: json.dumps(container)})
+    half_written.replace(path)
 
 
 def learnt(recipe: SemanticRecipe, folder: Path) -> tuple[SemanticModel, int]:
@@ -203,6 +236,13 @@ def _fresh(recipe: SemanticRecipe) -> SemanticModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         return SemanticModel(recipe.model)
+
+
+def _begun(recipe: SemanticRecipe, folder: Path) -> SemanticModel:
+    model = load_semantic(folder, torch.device("cpu"))
+    if model.config != recipe.model:
+        raise TrainingError(f"{folder / SEMANTIC}: {model.config} is not the recipe's {recipe.model}")
+    return model
 
 
 def _pause_of(entry: Entry, hear: ContentBackbone, quantiser: Quantiser) -> Tensor:

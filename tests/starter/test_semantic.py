@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from tests.speech.training import drawn
 from tests.starter.test_stages import RECIPE
 
 SEMANTIC = SemanticRecipe(
-    model=SemanticConfig(width=16, n_heads=2, n_layers=1, n_tokens=9, linguistic_width=1, n_positions=400),
+    model=SemanticConfig(width=16, n_heads=2, n_layers=1, n_tokens=9, linguistic_width=1),
     options=SemanticOptions(
         epochs=2, n_lanes=2, n_passes=1, least_per_epoch=1, rate=1e-2, warm_up=2, dropout=0.0, look_every=3
     ),
@@ -44,8 +45,9 @@ def sentence(number: int, narrator: str, *, is_held_out: bool = False) -> Senten
     )
 
 
-def test_sentences_of_one_narrator_are_joined_in_other_pairs_each_time() -> None:
-    sentences = [sentence(i, "rms") for i in range(9)] + [sentence(9, "slt@200 stretch 1 tract 8/9")]
+def test_sentences_of_one_pace_are_joined_in_other_pairs_each_time() -> None:
+    names = ["rms"] * 5 + ["rms@100 stretch 1 tract 8/9"] * 4 + ["rms stretch 17/20 tract 1"]
+    sentences = [sentence(number, name) for number, name in enumerate(names)]
     lanes = lanes_of(sentences, 3)
     said = Counter(name for lane in lanes for name in lane.name.split())
     assert said == {one.name: 3 for one in sentences}
@@ -88,6 +90,14 @@ def test_a_training_that_was_stopped_goes_on(tmp_path: Path) -> None:
     )
     assert n_whole == n_parts == whole[-1][1]
     assert torch.equal(of_whole.head.weight, of_parts.head.weight)
+
+    whole.clear()
+    more = {"begun": tmp_path / "whole", "report": lambda *told: whole.append((told[0], 0, told[2]["token"]))}
+    assert train(SEMANTIC, sentences, tmp_path / "more", **more) == Outcome.DONE
+    assert whole[0][2] < rest[0]  # it began where the first training ended
+    other = replace(SEMANTIC, model=replace(SEMANTIC.model, n_layers=2))
+    with pytest.raises(TrainingError, match=r"semantic\.safetensors: .*n_layers=1"):
+        train(other, sentences, tmp_path / "other", begun=tmp_path / "whole")
 
 
 def test_before_its_time_it_is_one_line(tmp_path: Path) -> None:
