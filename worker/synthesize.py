@@ -9,12 +9,14 @@ what is spoken. A claim that an earlier attempt got nowhere with is spoken in `w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from jobs.ledger.values import Claim
 from models_store.scripts import Script
 from speech.errors import BadTakeError, UnreadableTextError
+from speech.units import SAMPLE_RATE
 from speech.voice import Pulled, Request, Take, Voice
 from worker.chunks import Chunk, close_chunk, lay_aside, open_chunk, return_chunk
 from worker.company import Company
@@ -71,7 +73,7 @@ class Synthesis:
         """Speaks these chunks and all that can be claimed meanwhile; on a stop, keeps what is spoken."""
         watch, voice = self._workshop.watch, self._company.lead
         self._take_in(claims)
-        with watch.progress() as got_further, heard_by(voice, got_further):
+        with self._timed(), watch.progress() as got_further, heard_by(voice, got_further):
             while self._line or self._in_lanes:
                 try:
                     for take in self._company.speak(Pulled(self._next)):
@@ -83,6 +85,15 @@ class Synthesis:
                 if watch.stopping or self.detour:
                     break
         self._part_with_rest()
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Counts the time of the block, for the operator."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._workshop.ledger.counts.note("synthesis_seconds", amount=time.monotonic() - began)
 
     def _take_in(self, claims: list[Claim]) -> None:
         self._line.add(self._open(claims, self.others))
@@ -160,6 +171,7 @@ class Synthesis:
 
     def _accept(self, take: Take) -> None:
         self._read_meter()
+        self._workshop.ledger.counts.note("synthesis_audio_seconds", amount=take.samples.size / SAMPLE_RATE)
         waiters = self._in_lanes.pop(take.key)
         self._line.leave(waiters[0])
         for chunk in (waiter.chunk for waiter in waiters):

@@ -127,6 +127,7 @@ def _claims_of(
                 suspects={int(index): count for index, count in suspects[row.id].items()},
                 priority=row.priority,
                 open_seconds=row.open_seconds,
+                waited_seconds=max(0.0, row.waited or 0.0),
             )
         )
     return claims

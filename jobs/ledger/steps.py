@@ -27,7 +27,9 @@ AFTER_PREPARE: Final = {StepKind.PREPARE: StepKind.TRAIN, StepKind.TRAIN: StepKi
 """What comes next in a training."""
 
 FENCED: Final = "fenced_writes"
-"""What is counted: results that came too late."""
+CLAIMED: Final = "claims"
+WAITED: Final = "claim_wait_seconds"
+"""What is counted: results that came too late, steps that were claimed, and how long those had been due."""
 
 
 class Steps(Lapses):
@@ -71,7 +73,11 @@ class Steps(Lapses):
         """
         wish = _wish(kinds, most, weights, resident, owner, longest_wait_seconds, priorities)
         with self._database.write() as tx:
-            return self._line.claim(tx, wish, lease_seconds=lease_seconds)
+            claims = self._line.claim(tx, wish, lease_seconds=lease_seconds)
+        for claim in claims:
+            self._counts.note(CLAIMED, claim.kind)
+            self._counts.note(WAITED, claim.kind, claim.waited_seconds)
+        return claims
 
     def look_ahead(
         self,

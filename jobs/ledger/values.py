@@ -101,6 +101,8 @@ class Claim:
     priority: int = 5
     open_seconds: float | None = None
     """How long after the claim its window closes; None if it waits for none."""
+    waited_seconds: float = 0.0
+    """How long it was due before it was claimed."""
 
     @property
     def is_urgent(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from jobs.states import JobState, StepKind
 from tests.worker.conftest import Submit
 from tests.worker.test_drain import drain, job_of, place_voice
@@ -40,6 +42,17 @@ def test_the_longest_go_first_and_chunks_one_after_another(
     drain(workshop)
     assert listening.said == expected(2, [LENGTHS[:16], LENGTHS[16:]])
     assert job_of(workshop, job).state == JobState.SUCCEEDED
+
+
+def test_waits_and_the_pace_are_counted(workshop: Workshop, submit: Submit) -> None:
+    job = submit(BOOK)
+    drain(workshop, StepKind.PLAN, StepKind.SYNTHESIZE)
+    workshop.ledger.counts.write()
+    counted = workshop.ledger.counts.read()
+    assert counted["claims", "synthesize"] == 5
+    assert counted["claim_wait_seconds", "synthesize"] > 0
+    assert counted["synthesis_audio_seconds", ""] == pytest.approx(job_of(workshop, job).audio_seconds)
+    assert counted["synthesis_seconds", ""] > 0
 
 
 def test_a_voice_of_one_lane_reads_in_order(workshop: Workshop, submit: Submit, listening: Listening) -> None:
