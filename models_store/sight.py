@@ -54,7 +54,8 @@ class Sight:
         for_everybody = Bay(root)
         is_local = tenant_id == LOCAL_TENANT
         self._own = for_everybody if is_local else Bay(root / TENANTS / tenant_id)
-        self._bays = (*((self._own,) if is_local else (self._own, for_everybody)), Bay(shipped))
+        shared = () if is_local else (for_everybody,)
+        self._bays: tuple[Bay, ...] = (self._own, *shared, Bay(shipped))
         built_in = [*draft_manifests(), *([stub_manifest()] if with_stub else [])]
         self._built_in = {manifest.name: manifest for manifest in built_in}
 
