@@ -37,7 +37,7 @@ from speech.training.transcribe import Transcriber
 from speech.units import SAMPLE_RATE
 from speech.voice import Samples
 from speech.wav import wav_bytes
-from worker.schooling import Base
+from worker.schooling import Base, features_folder
 from worker.workshop import Workshop
 
 KEPT_SECONDS: Final = 30 * 86_400.0
@@ -122,7 +122,7 @@ class Listener:
             base.source.backbones, base.device, weights=base.weights, with_polyphones=polyphones
         )
         decoder = load_decoder(base.weights, base.device)
-        kept = workshop.settings.home / "features" / tenant_id
+        kept = features_folder(workshop, tenant_id)
         _drop_old(kept)
         self._maker = FeatureMaker(
             Front(self.symbols, config.linguistic_width, backbones),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -35,9 +36,11 @@ from speech.training.transcribe import HEARD_SECONDS, Transcriber
 from speech.units import SAMPLE_RATE
 from speech.voice import PromptFile, Request, Samples, VoiceSource
 from speech.wav import wav_bytes
+from worker.giving_way import WINDOW_CLOSES, GivingWay
 from worker.listening import name_recogniser, transcriber_of
 from worker.schooling import Base, bring, find_base, keep, meter_of, note_energy, spec_of
 from worker.tagging import GENERATOR
+from worker.tried import BASE, VOICE, LaidDownError, Tried
 from worker.workshop import Workshop
 
 log = logging.getLogger(__name__)
@@ -53,11 +56,13 @@ EVALUATION_PLOT: Final = "evaluation.png"
 
 
 def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
-    """Does the step; returns the knocks now due.
+    """Does the step, or lays it down between two utterances, as a training is; returns the knocks now due.
 
     Raises:
+        LeaseLostError: the lease was lost, or the job cancelled.
         SpeechError: what was learnt cannot speak, or the shelf does not take it.
     """
+    tried = Tried(workshop, claim.tenant_id, claim.job_id)
     spec = spec_of(claim)
     jobs = workshop.ledger.jobs
     prepared = workshop.insist(lambda: jobs.results(claim.job_id, StepKind.PREPARE))[0]
@@ -73,8 +78,19 @@ def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
         learnt = {
             name: bring(workshop, where, folder / "voice" / name) for name, where in trained["voice"].items()
         }
-        takes = _speak(base, learnt, prompt, corpus.judged, workshop)
-        of_base = _speak(base, {}, prompt, corpus.judged, workshop)
+        giving_way = GivingWay(workshop, claim)
+        try:
+            takes = _speak(base, learnt, prompt, corpus.judged, tried, giving_way)
+            of_base = _speak(base, {}, prompt, corpus.judged, tried, giving_way)
+        except LaidDownError as laid_down:
+            why = str(laid_down)
+            log.info("publishing is laid down: %s", why)
+            tried.write()
+            note_energy(workshop, claim, meter)
+            past_opening = why == WINDOW_CLOSES
+            return workshop.insist(
+                lambda: workshop.ledger.trainings.put_back(claim, reason=why, past_opening=past_opening)
+            )
         judged = [entry for entry in corpus.judged if entry.features.name in takes.keys() & of_base.keys()]
         embed, transcriber = _embed(base), transcriber_of(base, folder / "transcripts")
         likeness = [_judge(made, judged, embed, transcriber) for made in (takes, of_base)]
@@ -117,6 +133,7 @@ def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
             keep(workshop, claim, wav_bytes(takes[PROMPT]), "preview", "audio/wav", name=PREVIEW),
             *_draw(workshop, claim, folder, trained, {"voice": figures[0], "base": figures[1]}),
         ]
+    tried.drop()
     note_energy(workshop, claim, meter)
     for key in workshop.insist(lambda: workshop.ledger.trainings.drop_checkpoints(claim)):
         workshop.objects.delete(key)
@@ -125,12 +142,22 @@ def publish(workshop: Workshop, claim: Claim) -> list[Knock]:
 
 
 def _speak(
-    base: Base, learnt: dict[str, Path], prompt: PromptFile, entries: Sequence[Entry], workshop: Workshop
+    base: Base,
+    learnt: dict[str, Path],
+    prompt: PromptFile,
+    entries: Sequence[Entry],
+    tried: Tried,
+    giving_way: GivingWay,
 ) -> dict[str, Samples]:
     """What a voice makes of the prompt's text and of these recordings', by name.
 
     It is the base itself where nothing was learnt. A text that is too long for one utterance is left out.
+
+    Raises:
+        LaidDownError: somebody goes before it, or the window closes.
+        LeaseLostError: the lease was lost, or the job cancelled.
     """
+    who = VOICE if learnt else BASE
     folder = next(iter(learnt.values())).parent if learnt else None
     weights = base.weights
     if folder is not None and ADAPTERS not in learnt:
@@ -149,9 +176,15 @@ def _speak(
     voice = open_voice(source)
     texts = {entry.features.name: Span(entry.text, entry.language) for entry in entries}
     made: dict[str, Samples] = {}
+    longest = 0.0
     try:
         for name, span in {PROMPT: Span(prompt.transcript, prompt.language), **texts}.items():
-            workshop.watch.check()
+            if (said := tried.get(who, name)) is not None:
+                made[name] = said
+                continue
+            if why := giving_way.reason(longest):
+                raise LaidDownError(why)
+            began = time.monotonic()
             try:
                 (take,) = voice.speak(iter([Request(name, Utterance((span,)))]))
             except UnreadableTextError as error:
@@ -160,6 +193,8 @@ def _speak(
                 log.warning("%s is not judged: %s", name, error)
                 continue
             made[name] = take.samples
+            tried.add(who, name, take.samples)
+            longest = max(longest, time.monotonic() - began)
     finally:
         voice.close()
     return made

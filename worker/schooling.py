@@ -62,6 +62,11 @@ def pace_of(workshop: Workshop, base: Base) -> Pace:
     return assumed if last is None else assumed.but(last.decoder_seconds, last.semantic_seconds)
 
 
+def features_folder(workshop: Workshop, tenant_id: str) -> Path:
+    """Where this machine keeps what it made of a tenant's recordings, until it is old."""
+    return workshop.settings.home / "features" / tenant_id
+
+
 def meter_of(settings: Settings, device: torch.device) -> Meter:
     """A meter that counts from now on, of whatever does the work."""
     gpu = (device.index or 0) if device.type == "cuda" else None

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 from sqlalchemy import update
 
 from jobs.ledger.keys import LOCAL_TENANT
@@ -211,6 +212,31 @@ def test_a_window_that_closes_changes_no_weight(hasty: Workshop, tmp_path: Path)
         assert max(event.detail["attempt"] for event in events if event.kind == "step.leased") == 1
     assert learnt[0] == learnt[1]
     assert set(learnt[0]) == {DECODER, SEMANTIC}
+
+
+def test_publishing_is_laid_down_between_two_utterances_and_goes_on_there(
+    hasty: Workshop, tmp_path: Path
+) -> None:
+    put_base(hasty)
+    sounds, texts = recordings(2)
+    options = {"adapter_rank": 2, "least_per_epoch": 1, "semantic_epochs": 1, "semantic_passes": 1}
+    job_id = submit(hasty, sent(hasty, tmp_path, sounds), texts, options=options)
+    drain(hasty, StepKind.PREPARE, StepKind.TRAIN)
+    said = []
+    for looks in (2.5, 2.5, None):  # the window closes after so many looks at the clock
+        with hasty.ledger.database.write() as tx:
+            closing = hasty.ledger.database.clock.now() + looks * A_LOOK if looks else None
+            publish = Step.kind == StepKind.PUBLISH
+            tx.execute(update(Step).where(publish).values(not_before=0.0, closes_at=closing))
+        drain(hasty, StepKind.PUBLISH)
+        kept = list((hasty.settings.home / "features").rglob(f"{job_id}-*.safetensors"))
+        said.append(len(load_file(kept[0])) if kept else 0)
+    assert said[0] < said[1]  # it goes on where it was
+    assert said[2] == 0
+    job = hasty.ledger.jobs.get(LOCAL_TENANT, job_id)
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+    reasons = [event.detail.get("reason") for event in hasty.ledger.jobs.events(LOCAL_TENANT, job_id)]
+    assert reasons.count("the window closes") == 2
 
 
 def test_adapters_become_a_small_version_on_its_base(workshop: Workshop, tmp_path: Path) -> None:
