@@ -21,7 +21,10 @@ from starter.recipe import Recipe
 from starter.sentences import own_sentences
 from starter.texts import sentences_of
 
-STAGES: Final = ("corpus", "content", "tokens", "decoder", "polish", "semantic", "all", "publish", "evaluate")
+STAGES: Final = (
+    *("take-up", "corpus", "content", "tokens", "decoder", "polish", "semantic", "all"),
+    *("keep", "publish", "evaluate"),
+)
 _TELL_SECONDS: Final = 10.0
 
 
@@ -51,7 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         with _listening() as must_stop:
-            if asked.stage == "evaluate":
+            if asked.stage == "take-up":
+                _take_up(asked.folder)
+            elif asked.stage == "keep":
+                _keep(asked.folder)
+            elif asked.stage == "evaluate":
                 _evaluate(asked.folder, asked.book, asked.shelf)
             elif asked.stage == "publish":
                 _publish(asked.folder, asked.book, asked.shelf)
@@ -90,6 +97,20 @@ def _run(
 def _corpus(recipe: Recipe, folder: Path, books: list[Path]) -> Corpus:
     read = list(sentences_of(books))
     return Corpus(folder / "corpus", recipe.corpus, own_sentences(recipe.corpus.n_own), read)
+
+
+def _take_up(folder: Path) -> None:
+    from starter.begun import BEGUN, take_up
+
+    take_up(folder)
+    _tell(f"{folder} goes on from {BEGUN}: now the stages corpus, tokens, polish and semantic")
+
+
+def _keep(folder: Path) -> None:
+    from starter.begun import BEGUN, keep
+
+    n_updates = keep(Recipe(), folder)
+    _tell(f"{BEGUN} holds " + " and ".join(f"{n} updates of the {name}" for name, n in n_updates.items()))
 
 
 def _evaluate(folder: Path, books: list[Path], shelf: Path) -> None:

@@ -137,8 +137,11 @@ def make(
         spoken.append(phones_of(entry)[: len(heard[-1])])
         phonemes.append(torch.tensor(front.phonemise([Span(entry.text, "en")], Lexicon()).ids))
         report(n, len(entries), "heard")
-    learnt = [place for place, entry in enumerate(entries) if not entry.is_held_out]
-    weights = codebook_of(recipe, [heard[place] for place in learnt], [spoken[place] for place in learnt])
+    if _state_in(folder / QUANTISER) == state:  # networks may have learnt these very codes
+        weights = load_file(folder / QUANTISER)
+    else:
+        learnt = [place for place, entry in enumerate(entries) if not entry.is_held_out]
+        weights = codebook_of(recipe, [heard[place] for place in learnt], [spoken[place] for place in learnt])
     quantiser = quantiser_of(weights)
     readings: dict[str, Tensor] = {}
     with torch.inference_mode():

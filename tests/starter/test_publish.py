@@ -15,15 +15,17 @@ from speech.errors import TrainingError
 from speech.gpt_sovits.files import OWN_CONTENT
 from speech.networks.content import ContentEncoder
 from speech.text.utterance import Span, Utterance
+from speech.training.loop import Outcome
 from speech.voice import Request, Sampling
 from starter import decoder, flite, semantic
+from starter.begun import keep, take_up
 from starter.content import publish as publish_content
 from starter.corpus import Corpus
 from starter.narrators import VOICES
 from starter.publish import EVALUATION, choose_prompts, publish
 from starter.recipe import CorpusRecipe, Recipe
 from starter.sentences import own_sentences
-from starter.tokens import make, read_readings
+from starter.tokens import QUANTISER, make, read_readings
 from tests.starter.test_decoder import TOY as DECODER_TOY
 from tests.starter.test_semantic import SEMANTIC
 
@@ -113,3 +115,24 @@ def test_a_stage_that_is_missing_is_named(made: tuple[Recipe, Corpus, Path], tmp
     with pytest.raises(TrainingError, match="first run the stage content"):
         publish(recipe, corpus.entries(), tmp_path, tmp_path / "shelf")
     assert not (tmp_path / "shelf").exists()
+
+
+def test_what_was_kept_is_gone_on_from(made: tuple[Recipe, Corpus, Path], tmp_path: Path) -> None:
+    recipe, corpus, folder = made
+    begun, fresh = tmp_path / "begun", tmp_path / "fresh"
+    with pytest.raises(TrainingError, match="holds no networks to go on from"):
+        take_up(fresh, begun)
+    assert keep(recipe, folder, begun) == {"decoder": 0, "semantic": 0}
+    take_up(fresh, begun)
+    with pytest.raises(TrainingError, match="is there already"):
+        take_up(fresh, begun)
+    assert make(recipe.tokens, corpus, fresh / "content" / "content", fresh / "tokens")
+    assert (fresh / "tokens" / QUANTISER).read_bytes() == (begun / QUANTISER).read_bytes()
+    readings = read_readings(folder / "tokens")
+    for name, reading in read_readings(fresh / "tokens").items():
+        assert torch.equal(reading.tokens, readings[name].tokens)
+    stop = partial(bool, 1)
+    polished = decoder.polish(recipe, corpus.entries(), fresh / "tokens", fresh / "decoder", must_stop=stop)
+    sentences = semantic.sentences_of_corpus(corpus, fresh)
+    taught = semantic.train(recipe.semantic, sentences, fresh / "semantic", begun=begun, must_stop=stop)
+    assert polished == taught == Outcome.STOPPED
