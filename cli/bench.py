@@ -23,6 +23,7 @@ PRECISIONS = ("fp32", "mixed", "bf16")
 @click.option("--plain", default=20, show_default=True, help="How many of them also go one at a time.")
 @click.option("--voices", default=1, show_default=True, help="Prompts that share the weights.")
 @click.option("--processes", default=1, show_default=True, help="On a CPU: one for each core is best.")
+@click.option("--swaps", default=20, show_default=True, help="Of a voice, from each tier; 0: none.")
 @click.option("--graphs", is_flag=True, help="On a GPU: ticks as captured graphs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--compare", "other", type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -38,6 +39,7 @@ def bench(
     plain: int,
     voices: int,
     processes: int,
+    swaps: int,
     graphs: bool,
     as_json: bool,
     other: Path | None,
@@ -59,6 +61,7 @@ def bench(
         n_plain=min(plain, sentences),
         n_voices=voices,
         n_processes=processes,
+        n_swaps=swaps,
         in_graphs=graphs,
     )
     before = read_report(other) if other else None

@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--plain", type=int, default=default.n_plain)
     parser.add_argument("--voices", type=int, default=default.n_voices)
     parser.add_argument("--processes", type=int, default=default.n_processes)
+    parser.add_argument("--swaps", type=int, default=default.n_swaps)
     parser.add_argument("--graphs", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--compare", type=Path, help="the JSON of another run")
@@ -44,6 +45,7 @@ def main() -> int:
                 n_plain=asked.plain,
                 n_voices=asked.voices,
                 n_processes=asked.processes,
+                n_swaps=asked.swaps,
                 in_graphs=asked.graphs,
             )
         )

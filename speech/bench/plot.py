@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from speech.bench.swaps import TIERS
 from speech.errors import SpeechError
 
 STAGES = ("text", "prefill", "decode", "decoder")
@@ -84,6 +85,11 @@ def rows(report: dict[str, Any], other: dict[str, Any] | None = None) -> list[tu
         ("sentence, 95th percentile", "sentence_seconds.p95", "{:.2f}"),
         *((f"seconds of {name}", f"stages.{name}", "{:.1f}") for name in STAGES),
         ("lane and padding waste", "padding_waste", "{:.1%}"),
+        *(
+            (f"swap from {tier}, {which}", f"swap_seconds.{tier}.{key}", "{:.4f}")
+            for tier in TIERS
+            for which, key in (("median", "p50"), ("95th", "p95"))
+        ),
         ("peak memory, bytes", "peak_rss_bytes", "{:,.0f}"),
         ("GPU busy", "gpu_busy", "{:.0%}"),
         ("joules per audio second", "joules_per_audio_second", "{:.2f}"),
@@ -109,5 +115,5 @@ def _value(report: dict[str, Any], key: str) -> float | str | None:
     found: Any = report
     for name in key.split("."):
         found = found[0] if isinstance(found, list) else found
-        found = found.get(name)
+        found = found.get(name) if found else None  # a tier that was not measured has no figures
     return found if found is None or isinstance(found, str) else float(found)

@@ -20,6 +20,7 @@ from speech.bench.corpus import N_SENTENCES, sentences
 from speech.bench.gpu import GpuWatch
 from speech.bench.measure import Kept, Measured, speak
 from speech.bench.quality import Quality, compare
+from speech.bench.swaps import swaps
 from speech.bench.weights import SHAPES, Networks
 from speech.energy import Energy, Meter
 from speech.errors import SpeechError
@@ -49,6 +50,8 @@ class Order:
     n_voices: int = 1
     n_processes: int = 1
     """On a CPU each has one thread, the fastest there is."""
+    n_swaps: int = 20
+    """Of a voice, from each tier, when all has been spoken."""
     in_graphs: bool = False
     """Whether the beats of a GPU are captured graphs; a CPU decodes in the same buckets, without."""
 
@@ -60,6 +63,8 @@ class Order:
             raise SpeechError(f"device {self.device!r}: choose from {', '.join(_LANES)}")
         if self.n_processes < 1 or self.n_voices < 1 or self.n_lanes < 0:
             raise SpeechError("processes and voices are at least 1, lanes at least 0")
+        if self.n_swaps < 0:
+            raise SpeechError(f"swaps {self.n_swaps}: at least 0")
         if not self.n_processes <= self.n_plain <= self.n_sentences:
             raise SpeechError(
                 f"{self.n_sentences} sentences, {self.n_plain} of them plain, do not do for "
@@ -91,15 +96,24 @@ def run(order: Order) -> dict[str, Any]:
     """
     if order.device == "cuda" and not torch.cuda.is_available():
         raise SpeechError("device cuda: torch sees no CUDA device")
+    shares = _shares(order)
+    # Nothing is spoken beside them: they are about one voice and the whole way to the device.
+    return {
+        **report(order, shares),
+        "swap_seconds": swaps(order.weights, order.precision, torch.device(order.device), order.n_swaps),
+    }
+
+
+def _shares(order: Order) -> list[Share]:
     n = order.n_processes
     if n == 1:
-        return report(order, [measure(order, 0, ThreadBarrier(1))])
+        return [measure(order, 0, ThreadBarrier(1))]
     spawn = multiprocessing.get_context("spawn")  # a fork would share torch's threads, and no GPU
     barrier = spawn.Barrier(n)
     with ProcessPoolExecutor(n - 1, spawn, initializer=_enter, initargs=(barrier,)) as pool:
         others = [pool.submit(_measure, order, index) for index in range(1, n)]
         own = _aborting(barrier, order, 0)  # this process is one of them: it would only wait
-        return report(order, [own, *(other.result() for other in others)])
+        return [own, *(other.result() for other in others)]
 
 
 _barrier: Barrier | None = None  # of this process; how ProcessPoolExecutor hands a barrier down

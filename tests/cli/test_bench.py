@@ -8,7 +8,7 @@ import pytest
 from cli.bench import PRECISIONS, WEIGHTS
 from cli.main import run
 
-TOY = ["bench", "--weights", "random:toy", "--sentences", "2", "--plain", "1", "--lanes", "2"]
+TOY = ["bench", "--weights", "random:toy", "--sentences", "2", "--plain", "1", "--lanes", "2", "--swaps", "1"]
 
 
 def test_choices_are_those_of_the_bench() -> None:
@@ -22,7 +22,7 @@ def test_choices_are_those_of_the_bench() -> None:
 def test_bench_prints_json_and_compares(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run([*TOY, "--json"]) == 0
     printed = capsys.readouterr().out
-    promised = {"audio_seconds_per_second", "stages", "padding_waste", "peak_rss_bytes"}
+    promised = {"audio_seconds_per_second", "stages", "padding_waste", "peak_rss_bytes", "swap_seconds"}
     assert promised <= json.loads(printed).keys()
     (tmp_path / "before.json").write_text(printed, encoding="utf-8")
     assert run([*TOY, "--compare", str(tmp_path / "before.json")]) == 0

@@ -21,7 +21,9 @@ from speech.precision import Precision
 
 @cache
 def report() -> dict[str, Any]:
-    return run(Order("random:toy", Precision.MIXED, n_lanes=3, n_sentences=5, n_plain=2, n_voices=2))
+    return run(
+        Order("random:toy", Precision.MIXED, n_lanes=3, n_sentences=5, n_plain=2, n_voices=2, n_swaps=2)
+    )
 
 
 def test_report_accounts_for_every_sentence() -> None:
@@ -56,6 +58,8 @@ def test_rows_say_how_many_times_another_report_a_figure_is() -> None:
     assert told["sentences per minute"][2] == "x 1.00"
     assert told["... known from"][2] == "", "a word is no ratio"
     assert "GPU busy" not in told, "what was not measured is not told"
+    assert told["swap from mapped, median"][2] == "x 1.00"
+    assert "swap from pinned, median" not in told
     assert {len(row) for row in rows(report())} == {2}
 
 
@@ -77,6 +81,7 @@ def test_plot_without_a_folder_is_refused(tmp_path: Path) -> None:
         ({"weights": "random:v9"}, "weights 'random:v9'"),
         ({"device": "abacus"}, "device 'abacus'"),
         ({"n_processes": 0}, "processes"),
+        ({"n_swaps": -1}, "swaps -1"),
         ({"n_sentences": 3, "n_plain": 4}, "3 sentences, 4 of them plain"),
         ({"n_processes": 5, "n_plain": 4}, "5 processes"),
     ],
@@ -103,4 +108,5 @@ def test_module_runs_in_two_processes_with_torch_alone() -> None:
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout)
         assert found["sentences"] == 4
+        assert set(found["swap_seconds"].values()) == {None}, "files are read with safetensors"
         assert len(found["lanes"]) == n
