@@ -16,6 +16,7 @@ from itertools import zip_longest
 from types import ModuleType
 from typing import Final
 
+from speech.text.raised import FRACTION, LOWERED, RAISED, fraction, note, on_the_line
 from speech.text.reading import Reading, collapse_marks, silence, unreadable
 from speech.text.symbols import UNKNOWN
 from speech.text.traced import TracedText
@@ -69,6 +70,9 @@ def _rules() -> tuple[Rule, ...]:
     units = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
     rules: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
         (r"[０-９]", lambda m: chr(ord(m.group()) - 0xFEE0)),
+        (FRACTION.pattern, lambda m: fraction(m, "と")),
+        (rf"[{LOWERED}]+", lambda m: on_the_line(m.group())),
+        (rf"(?<=[{_WORDS}])(?<![0-9])(?<!メートル)[{RAISED}]+|(?<=[、。！？；：”’」』）])[{RAISED}]+", lambda m: note(m, f"注{on_the_line(m.group())}")),
         (r"(?<=\d)[,，](?=\d{3}(?!\d))", ""),
         (r"(?<!\d)0\d{1,4}[-(]\d{1,4}[-)]\d{3,4}(?!\d)|(?<!\d)0120-\d{3}-\d{3}(?!\d)", _phone),
         (r"(?<!\d)(\d{4})[-/.](0?[1-9]|1[012])[-/.](0?[1-9]|[12]\d|3[01])(?!\d)", lambda m: f"{m[1]}年{int(m[2])}月{int(m[3])}日"),
@@ -77,6 +81,7 @@ def _rules() -> tuple[Rule, ...]:
         (r"([¥￥$€£])\s?(\d+(?:\.\d+)?)([万億兆]?)(?:円|ドル|ユーロ|ポンド)?", lambda m: m[2] + m[3] + _MONEY[m[1]]),
         (r"(?<![\d/])(\d+)/(\d+)(?![\d/])", lambda m: f"{m[2]}分の{m[1]}"),
         (rf"(?<=\d)\s?({units})(?![A-Za-z])", lambda m: UNITS[m[1]]),
+        (rf"(?P<minus>⁻)?(?P<exponent>[{RAISED}]+)(?![⁺⁻])", lambda m: f"の{'マイナス' if m['minus'] else ''}{on_the_line(m['exponent'])}乗"),
         (r"(?<=\d)([%％])", "パーセント"),
         (r"(?<=\d)\s?[~～〜](?=\s?\d)|(?<=[\d年月日時分円度個人])[~～〜](?=\d)", "から"),
         (r"(?<![\d\w)）])[-−](?=\d)", "マイナス"),

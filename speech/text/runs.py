@@ -17,6 +17,7 @@ from speech.errors import UnreadableTextError
 from speech.text.chinese.normalise import UNITS as CHINESE_UNITS
 from speech.text.japanese import UNITS as JAPANESE_UNITS
 from speech.text.korean.normalise import UNITS as KOREAN_UNITS
+from speech.text.raised import LOWERED
 from speech.text.symbols import LANGUAGES, SymbolsVersion
 from speech.text.utterance import Span
 
@@ -38,7 +39,7 @@ _WORD: Final = re.compile(
     rf"|(?P<ko>[{_HANGUL}]+)|(?P<han>[{_HAN}]+)"
 )
 _UNITS: Final = {"zh": CHINESE_UNITS, "yue": CHINESE_UNITS, "ja": JAPANESE_UNITS, "ko": KOREAN_UNITS}
-_BETWEEN_ENGLISH: Final = re.compile(r"[\x20-\x7e‘’“”–—…]*")
+_BETWEEN_ENGLISH: Final = re.compile(rf"[\x20-\x7e‘’“”–—…{LOWERED}]*")
 """What may stand between two English words in other text without ending the English."""
 
 

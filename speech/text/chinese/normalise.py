@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from speech.text.chinese import numbers
+from speech.text.raised import FRACTION, LOWERED, RAISED, fraction, note, on_the_line
 from speech.text.reading import collapse_marks, silence
 from speech.text.traced import TracedText
 
@@ -40,7 +41,6 @@ _SYMBOLS: Final = {
 }  # fmt: skip
 _CIRCLED: Final = {chr(0x245F + n): numbers.cardinal(str(n)) for n in range(1, 21)}
 _MARKS: Final = str.maketrans("，、；：·・｡。！？～~", ",,,,,,..!?……")
-_POWERS: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 _MEASURES: Final = (
     "个只条件本张块片根把头匹间座栋台辆艘架门户位名人口双对副套群岁天周年月日时秒分点次回遍趟场届层楼页章节段句字行题步"
@@ -74,6 +74,11 @@ def _signed(figures: str) -> str:
     return "负" + numbers.decimal(figures[1:]) if figures[0] in "-−" else numbers.decimal(figures)
 
 
+def _power(match: re.Match[str]) -> str:
+    sign = "负" if match["minus"] else ""
+    return f"的{sign}{numbers.cardinal(on_the_line(match['exponent']))}次方"
+
+
 def _counted(match: re.Match[str]) -> str:
     said = numbers.cardinal(match["number"])
     more = {"+": "多"}.get(match["more"] or "", match["more"] or "")
@@ -104,6 +109,9 @@ def _rules() -> tuple[Rule, ...]:
     signs = "".join(map(re.escape, _MONEY))
     minus = r"(?<![\d\w)）])[-−]"
     rules: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
+        (FRACTION.pattern, lambda m: fraction(m, "又")),
+        (rf"[{LOWERED}]+", lambda m: on_the_line(m.group())),
+        (rf"(?:(?<=[\u4e00-\u9fff])(?<![米尺寸])|(?<=[，。！？；：”’」』）]))[{RAISED}]+", lambda m: note(m, f"注{numbers.cardinal(on_the_line(m.group()))}")),
         (r"(?<=\d),(?=\d{3}(?!\d))", ""),
         (r"(?<!\d)(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)", _phone),
         (r"(?<!\d)(?:[48]00-?\d{3}-?\d{4}|0\d{2,3}[- ]\d{7,8})(?!\d)", _phone),
@@ -122,7 +130,7 @@ def _rules() -> tuple[Rule, ...]:
         (r"(?<![\d/])(\d+)/(\d+)(?![\d/])", lambda m: f"{numbers.cardinal(m[2])}分之{numbers.cardinal(m[1])}"),
         (rf"[{signs}]\s?({_NUMBER})(?:[-~～]({_NUMBER}))?([千百]?[万亿])?(?:美元|欧元|英镑|元)?", _money),
         (rf"(?<=\d)\s?({units})(?![A-Za-z])(?=[-~～–]|\d|\b|.|$)", lambda m: UNITS[m[1]]),
-        (r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda m: f"的{numbers.cardinal(m.group().translate(_POWERS))}次方"),
+        (rf"(?P<minus>⁻)?(?P<exponent>[{RAISED}]+)(?![⁺⁻])", _power),
         (r"[ⁿˣʸ]", lambda m: "的" + {"ⁿ": "n", "ˣ": "x", "ʸ": "y"}[m.group()] + "次方"),
         (rf"(?<![\d+×÷=.-])({minus}?{_NUMBER})\s?[-~～–—]\s?(-?{_NUMBER})(?=[\u4e00-\u9fff])", lambda m: f"{_signed(m[1])}到{_signed(m[2])}"),
         (r"(?<=\d)\s?[~～–—]\s?(?=\d)", "到"),

@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from speech.text.english import numbers
+from speech.text.english import numbers, raised
+from speech.text.raised import FRACTION, fraction, on_the_line
 from speech.text.reading import collapse_marks, silence
 from speech.text.traced import TracedText
 
@@ -46,8 +47,7 @@ _DAY_OF: Final = {
 }  # fmt: skip
 _UNITS: Final = {
     "km/h": ("kilometer per hour", "kilometers per hour"), "mph": ("mile per hour", "miles per hour"),
-    "m/s": ("meter per second", "meters per second"), "km²": ("square kilometer", "square kilometers"),
-    "m²": ("square meter", "square meters"), "m³": ("cubic meter", "cubic meters"), "km": ("kilometer", "kilometers"),
+    "m/s": ("meter per second", "meters per second"), "km": ("kilometer", "kilometers"),
     "cm": ("centimeter", "centimeters"), "mm": ("millimeter", "millimeters"), "m": ("meter", "meters"),
     "kg": ("kilogram", "kilograms"), "mg": ("milligram", "milligrams"), "g": ("gram", "grams"),
     "lbs": ("pound", "pounds"), "lb": ("pound", "pounds"), "oz": ("ounce", "ounces"), "ft": ("foot", "feet"),
@@ -64,6 +64,17 @@ _UNITS: Final = {
     "°F": ("degree fahrenheit", "degrees fahrenheit"), "℉": ("degree fahrenheit", "degrees fahrenheit"),
     "°": ("degree", "degrees"),
 }  # fmt: skip
+_POWERED: Final = {
+    f"{unit}{sign}": (f"{shape} {_UNITS[unit][0]}", f"{shape} {_UNITS[unit][1]}")
+    for unit in ("km", "m", "cm", "mm", "ft", "yd", "mi")
+    for sign, shape in (("²", "square"), ("³", "cubic"))
+} | {
+    "m/s²": ("meter per second squared", "meters per second squared"),
+    "kg/m³": ("kilogram per cubic meter", "kilograms per cubic meter"),
+    "g/cm³": ("gram per cubic centimeter", "grams per cubic centimeter"),
+    "m³/s": ("cubic meter per second", "cubic meters per second"),
+}
+"""Units with figures above the line."""
 _MONEY: Final = {
     "$": ("dollar", "dollars", "cent", "cents"), "£": ("pound", "pounds", "penny", "pence"),
     "€": ("euro", "euros", "cent", "cents"), "¥": ("yen", "yen", "sen", "sen"),
@@ -74,14 +85,13 @@ _SYMBOLS: Final = {
     "%": "percent", "‰": "per mille", "©": "copyright", "®": "registered", "™": "trademark", "°": "degrees",
     "/": "slash", "$": "dollars", "£": "pounds", "€": "euros", "¥": "yen", "№": "number", "→": "to", "≈": "about",
     "≤": "less than or equal to", "≥": "greater than or equal to", "≠": "is not equal to", "√": "square root of",
-    "∞": "infinity", "²": "squared", "³": "cubed", "µ": "micro", "−": "minus", "ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe",
+    "∞": "infinity", "µ": "micro", "−": "minus", "ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe",
     "Œ": "Oe", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "th", "Ð": "Th", "þ": "th", "Þ": "Th",
     "ı": "i", "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "delta", "ε": "epsilon", "θ": "theta",
     "λ": "lambda", "μ": "mu", "π": "pi", "σ": "sigma", "Σ": "sigma", "τ": "tau", "φ": "phi", "χ": "chi", "ψ": "psi",
     "ω": "omega", "Ω": "omega",
 }  # fmt: skip
 _LETTERS: Final = frozenset("ßæÆœŒøØłŁđĐðÐþÞı")
-_FRACTIONS: Final = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8"}  # fmt: skip
 
 _NUMBER: Final = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _ROMAN: Final = r"(?=[IVXLC]+\b)(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
@@ -168,8 +178,18 @@ def _money(match: re.Match[str]) -> str:
 
 
 def _unit(match: re.Match[str]) -> str:
-    one, many = _UNITS[match["unit"]]
+    one, many = (_UNITS | _POWERED)[match["unit"]]
     return f"{numbers.decimal(match['amount'].replace(',', ''))} {one if match['amount'] == '1' else many}"
+
+
+def _unit_alone(match: re.Match[str]) -> str:
+    """A unit with no amount: one of it after "per", else many."""
+    one, many = _POWERED[match["unit"]]
+    return one if re.search(r"(?:\bper |\ba |/)$", match.string[: match.start()]) else many
+
+
+def _powers_of_ten(match: re.Match[str]) -> str:
+    return f"10 {raised.power(match['power'])} {(_UNITS | _POWERED)[match['unit']][1]}"
 
 
 def _decade(match: re.Match[str]) -> str:
@@ -231,8 +251,16 @@ def _rules() -> tuple[Rule, ...]:
     rules: list[tuple[str, str | Callable[[re.Match[str]], str], int]] = [
         (r"[’‘ʼ＇](?=\w)(?<=\w.)|(?<=[sS])’(?=\s)", "'", 0),
         (r"(?<=\w)-$", "", 0),  # "GPT-4" in Chinese, where the figure is another run's
-        (r"(?<=\d)(?=[½⅓⅔¼¾⅕⅛⅜⅝⅞])", " ", 0),
-        (r"[½⅓⅔¼¾⅕⅛⅜⅝⅞]", lambda m: _FRACTIONS[m.group()], 0),
+        (FRACTION.pattern, lambda m: fraction(m, " "), 0),
+        (r"⁄", "/", 0),
+        (raised.ORDINAL, lambda m: on_the_line(m.group()), 0),
+        (raised.FORMULA, raised.formula, 0),
+        (raised.ISOTOPE, raised.isotope, 0),
+        (raised.INDEX, raised.index, 0),
+        (rf"(?<![\w.,])(?P<amount>{_NUMBER})[\s-]?(?P<unit>{_alternatives(_POWERED)})(?![\w])", _unit, 0),
+        (rf"(?<![\d.,])10(?P<power>{raised.EXPONENT})\s?(?P<unit>{_alternatives(_UNITS | _POWERED)})(?![\w])", _powers_of_ten, 0),
+        (rf"(?<![\w^])(?P<unit>{_alternatives(set(_POWERED) - {'m²', 'm³'})})(?![\w])", _unit_alone, 0),
+        (raised.EXPONENT, raised.exponent, 0),
         (r"(?:https?://|www\.)[\w./@:-]*[\w/]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|gov|io|co\.uk)\b(?:/[\w/-]+)?", _address, 0),
         (r"\bi\.\s?e\.,?", "that is,", re.IGNORECASE),
         (r"\be\.\s?g\.,?", "for example,", re.IGNORECASE),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from speech.text.korean import numbers
+from speech.text.raised import FRACTION, LOWERED, RAISED, fraction, note, on_the_line
 from speech.text.reading import collapse_marks, silence
 from speech.text.traced import TracedText
 
@@ -41,6 +42,18 @@ _MARKS: Final = {
 }  # fmt: skip
 
 
+def _power(match: re.Match[str]) -> str:
+    figures = on_the_line(match["exponent"])
+    sign = "마이너스 " if match["minus"] else ""
+    times = {"2": "", "3": "세"}.get(figures) if not sign else None
+    return f"의 {sign}{numbers.sino(figures) if times is None else times}제곱"
+
+
+def _fraction(match: re.Match[str]) -> str:
+    """A mixed number is joined by 와 after a figure whose name ends in a vowel, else by 과."""
+    return fraction(match, ("와 " if match["whole"] in "2459" else "과 ") if match["whole"] else "")
+
+
 def _plain(match: re.Match[str]) -> str:
     figures = match.group()
     return numbers.digits(figures) if len(figures) > 1 and figures[0] == "0" else numbers.sino(figures)
@@ -53,6 +66,9 @@ def _rules() -> tuple[Rule, ...]:
     number = r"\d+(?:\.\d+)?"
     rules: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
         (r"[０-９]", lambda m: chr(ord(m.group()) - 0xFEE0)),
+        (FRACTION.pattern, _fraction),
+        (rf"[{LOWERED}]+", lambda m: on_the_line(m.group())),
+        (rf"(?<=[\uac00-\ud7a3.!?,”’」』])(?<!미터)[{RAISED}]+", lambda m: note(m, f"각주 {numbers.sino(on_the_line(m.group()))}")),
         (r"(?<=\d),(?=\d{3}(?!\d))", ""),
         (r"(?<!\d)(?:0\d{1,2}[- ]\d{3,4}[- ]\d{4}|1[5-9]\d\d-\d{4})(?!\d)", lambda m: ", ".join(map(numbers.phone, re.findall(r"\d+", m.group())))),
         (r"(?<!\d)(\d{4})[-/.]\s?(0?[1-9]|1[012])[-/.]\s?(0?[1-9]|[12]\d|3[01])(?!\d)\.?", lambda m: f"{m[1]}년 {int(m[2])}월 {int(m[3])}일"),
@@ -62,6 +78,7 @@ def _rules() -> tuple[Rule, ...]:
         (rf"([{signs}])\s?({number})\s?([만억조]?)(?:원|달러|유로|파운드|엔)?", lambda m: f"{numbers.decimal(m[2])}{m[3]} {_MONEY[m[1]]}"),
         (r"(?<![\d/])(\d+)/(\d+)(?![\d/])", lambda m: f"{numbers.sino(m[2])}분의 {numbers.sino(m[1])}"),
         (rf"({number})\s?({units})(?![A-Za-z])", lambda m: f"{numbers.decimal(m[1])} {UNITS[m[2]]}"),
+        (rf"(?P<minus>⁻)?(?P<exponent>[{RAISED}]+)(?![⁺⁻])", _power),
         (r"(?<=\d)\s?[~～∼〜–]\s?(?=\d)", "에서 "),
         (r"(?<![\d\w)])[-−](?=\d)", "마이너스 "),
         (r"(?<=\d)\s?[-−]\s?(?=\d)", " 다시 "),

@@ -2,6 +2,9 @@ import pytest
 
 pytest.importorskip("inflect")
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from speech.errors import UnreadableTextError
 from speech.text.english.normalise import normalise
 from speech.text.english.unknown import guess
@@ -50,10 +53,61 @@ def sounds(text: str) -> str:
         ("3.14, 007, 100%", "three point one four, zero zero seven, one hundred percent"),
         ("stop!!! what?!", "stop! what?"),
         ("Ｆｕｌｌ　ｗｉｄｔｈ", "Full width"),
+        ("H₂O, CO₂ and Ca(OH)₂", "H two O, C O two and C A O H two"),
+        ("vitamin B₁₂, xₙ₊₁, log₂ 8", "vitamin B twelve, x n plus one, log two eight"),
+        ("¹⁴C, Ca²⁺, SO₄²⁻", "C fourteen, Ca two plus, S O four two minus"),
+        ("x² + y³, E = mc²", "x squared plus y cubed, E equals mc squared"),
+        ("sin² x, (a+b)², σ²", "sin squared x, a plus b squared, sigma squared"),
+        (
+            "10⁻³, 10⁶, 3×10⁸ m/s",
+            "ten to the minus three, ten to the six, three times ten to the eight meters per second",
+        ),
+        ("x⁻¹ or xⁿ⁺¹", "x to the minus one or x to the n plus one"),
+        ("12 m², 1 cm³, 5 m³", "twelve square meters, one cubic centimeter, five cubic meters"),
+        ("people per km²", "people per square kilometer"),
+        ("9.8 m/s²", "nine point eight meters per second squared"),
+        ("½, 2½, ⅚, 1¹⁄₂, 3⁄4", "one half, two and one half, five sixths, one and one half, three quarters"),
+        ("1ˢᵗ, 2ⁿᵈ, nᵗʰ", "first, second, nth"),
     ],
 )
 def test_normalise_writes_what_is_said(written: str, spoken: str) -> None:
     assert said(written) == spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("the word¹ here", "the word, note one, here"),
+        ("the word¹. Next", "the word, note one. Next"),
+        ("the word¹,² here", "the word, note one, note two, here"),
+        ("He said so.¹² Then he left.", "He said so. note twelve. Then he left."),
+        ("“A word”² he said", "A word, note two, he said"),
+        ("“A word¹”.", "A word, note one."),
+        ("(as he says)² is", "as he says, note two, is"),
+        ("in 1984² he, chapter 3¹", "in nineteen eighty-four, note two, he, chapter three, note one"),
+        ("¹ See Smith.", "note one, See Smith."),
+        ("as did us²", "as did us, note two"),
+    ],
+)
+def test_figures_above_a_word_are_a_note_and_are_said(written: str, spoken: str) -> None:
+    assert said(written) == spoken
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.text("aI x.1)½⅓₂ₙ₊H²³¹⁰⁻⁺ⁿ⁄m/C", max_size=12))
+def test_nothing_above_or_below_the_line_is_lost(text: str) -> None:
+    spoken = normalise(TracedText.read(text))
+    places = {at for place in spoken.places for at in range(place.start, place.stop)}
+    assert {at for at, letter in enumerate(text) if letter in "½⅓₂ₙH²³¹⁰ⁿmCaIx1"} <= places
+
+
+def test_the_longest_power_is_said() -> None:
+    assert said("2" + "⁹" * 60).count("nine") == 60
+
+
+def test_a_letter_above_the_line_without_a_sense_is_refused() -> None:
+    with pytest.raises(UnreadableTextError, match=r"character 2: 'ᵝ'"):
+        said("xᵝ")
 
 
 def test_normalise_names_what_it_cannot_read() -> None:

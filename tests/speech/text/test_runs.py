@@ -27,6 +27,7 @@ def runs(text: str, language: str) -> list[tuple[str, str]]:
         ("重5kg，长3 cm", "zh", [("zh", "重5kg，长3 cm")]),
         ("“It was 1984, he said.”他说。", "zh", [("en", "“It was 1984, he said.”"), ("zh", "他说。")]),
         ("用GPT-4写", "zh", [("zh", "用"), ("en", "GPT-"), ("zh", "4写")]),
+        ("水是H₂O", "zh", [("zh", "水是"), ("en", "H₂O")]),
         ("日本語とEnglish", "ja", [("ja", "日本語と"), ("en", "English")]),
         ("2024年", "ja", [("ja", "2024年")]),
         ("大韓民國", "ko", [("ko", "大韓民國")]),
