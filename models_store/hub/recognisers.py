@@ -7,6 +7,7 @@ the repositories' cards.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -56,8 +57,12 @@ def find_catalogue(names: Sequence[str]) -> tuple[Catalogue, Sequence[str]]:
     """The catalogue in which these names are, and what to choose of it.
 
     Raises:
-        HubInputError: a recogniser is named, and something else too.
+        HubInputError: a recogniser is named, and something else too; or a name is nearly a recogniser's.
     """
+    for name in names:
+        nearly = difflib.get_close_matches(name.lower(), [*RECOGNISERS, *OFFICIAL.bases, BACKBONES], n=1)
+        if nearly and nearly[0] in RECOGNISERS and name.lower() != nearly[0]:
+            raise HubInputError(f"{name!r} is nothing that can be pulled; did you mean {nearly[0]}?")
     found = [name for name in names if name.lower() in RECOGNISERS]
     if not found:
         return OFFICIAL, names

@@ -19,11 +19,12 @@ from werkzeug.serving import make_server
 from jobs.settings import Settings
 from jobs.states import StepKind
 from models_store.hub.catalogue import OFFICIAL
+from models_store.hub.provenance import provenance_of
 from models_store.manifest import ManifestFile, ManifestPrompt, VoiceManifest, weights_digest
 from models_store.shelf import Shelf
 from models_store.upstream.contents import GPT, SOVITS
 from models_store.upstream.convert import convert
-from speech.gpt_sovits.files import DECODER, FAMILY, SEMANTIC
+from speech.gpt_sovits.files import DECODER, FAMILY, RECOGNISER, SEMANTIC
 from speech.stub import WEIGHTS_DIGEST
 from tests.api.conftest import Client, Server, problem
 from tests.models_store.hub.repository import COMMIT, REPOSITORY, base_files
@@ -31,6 +32,7 @@ from tests.models_store.hub.server import Fault, LocalHub, local_hub
 from tests.models_store.making import manifest_of, write_files
 from tests.models_store.upstream.pairs import write_pair
 from tests.models_store.upstream.test_round_trip import packed
+from tests.speech.whispering import write_recogniser
 from worker.drain import Drain
 from worker.workshop import open_workshop
 
@@ -268,6 +270,32 @@ def test_a_base_is_pulled_after_an_outage_and_told_with_its_licence(
     assert (bob["own"], bob["versions"][0]["licence"]) == (False, "MIT")
 
 
+def test_recognisers_are_pulled_by_name_each_from_its_own_repository(
+    keyed: Server, alice: Line, settings: Settings, hub: LocalHub, tmp_path: Path
+) -> None:
+    folder = write_recogniser(tmp_path / "published")
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    licences = {"whisper-small": "Apache-2.0", "whisper-large-v3-turbo": "MIT"}
+    for number, (name, licence) in enumerate(licences.items()):
+        commit = f"{number}" * 40
+        hub.publish(f"openai/{name}", commit, files)
+        status, job = alice.ask("POST", "/v1/voices/pull", {"names": [name], "revision": "main"})
+        assert (status, job["title"]) == (202, name)
+        assert job["spec"]["repository"] == f"openai/{name}"
+        offer = {"name": RECOGNISER, "title": f"recogniser ({name})", "licence": licence}
+        assert job["spec"]["offers"] == [offer]
+        with worker(settings):
+            pass
+        done = alice.job(job)
+        assert (done["state"], done["error"]) == ("succeeded", None)
+        assert done["pull"]["pulled"] == [{"name": RECOGNISER, "revision": commit, "is_new": True}]
+        stands = keyed.office.shelf.backbone(RECOGNISER)
+        provenance = provenance_of(stands)
+        assert provenance is not None
+        assert (provenance.repository, provenance.revision) == (f"openai/{name}", commit)
+        assert (stands / "model.safetensors").read_bytes() == files["model.safetensors"]
+
+
 def test_a_pull_that_was_paused_or_cancelled_goes_on_where_it_was(
     alice: Line, settings: Settings, hub: LocalHub
 ) -> None:
@@ -303,6 +331,9 @@ def test_a_pull_that_was_paused_or_cancelled_goes_on_where_it_was(
         ({"names": []}, "/names"),
         ({"names": ["gpt-sovits-v4"]}, "/names"),
         ({"names": ["whisper-small", "backbones"]}, "/names"),
+        ({"names": ["whisper-small", "whisper-large-v3-turbo"]}, "/names"),
+        ({"names": ["whisper-medium"]}, "/names"),
+        ({"names": ["whisper-small"], "only": ["speaker"]}, "/only"),
         ({"names": ["http://169.254.169.254/"]}, "/names/0"),
         ({"names": ["backbones"], "only": ["ears"]}, "/only/0"),
         ({"names": ["backbones"], "only": ["base"]}, "/only"),

@@ -80,3 +80,9 @@ def test_a_recogniser_is_pulled_alone() -> None:
     assert find_catalogue(["backbones"]) == (OFFICIAL, ["backbones"])
     with pytest.raises(HubInputError, match="'whisper-small' has a repository of its own: pull it alone"):
         find_catalogue(["backbones", "whisper-small"])
+
+
+def test_a_recognisers_name_with_a_slip_is_told_which_was_meant() -> None:
+    with pytest.raises(HubInputError, match=r"^'whisper-smal' is nothing .*; did you mean whisper-small\?$"):
+        find_catalogue(["whisper-smal"])
+    assert find_catalogue(["gpt-sovits-v4"])[0] is OFFICIAL
