@@ -24,7 +24,7 @@ from speech.networks.config import SemanticConfig
 from speech.networks.semantic import Prefix, SemanticModel
 from speech.noise import seed_of
 from speech.sampling import TokenSampling
-from speech.ticks import Ticks
+from speech.ticks import KeptTicks, Ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,7 @@ def decode(
     *,
     watch: Callable[[Beat], None] | None = None,
     on_look: Callable[[], None] | None = None,
+    kept: KeptTicks | None = None,
     poison: bool = False,
 ) -> Iterator[SemanticTake]:
     """Takes, each as soon as it is done, exactly one for each request pulled; free lanes pull.
@@ -113,13 +114,29 @@ def decode(
         pace: how the work is shared out.
         watch: told of every beat; for measuring.
         on_look: called at every look at which lanes have ended: the work gets further.
+        kept: the lanes and captured graphs of earlier calls, which this call uses and leaves for the next;
+            None for lanes of this call alone.
         poison: for tests, see `Lanes.empty`.
 
     Raises:
         SpeechError: a request is empty or does not fit the model or the slots; the message names its key.
     """
-    lanes = Lanes.empty(model.config, pace.n_lanes, pace.n_slots, model.head.weight, poison=poison)
-    ticks = Ticks(model, lanes, pace.look_every, in_buckets=pace.in_buckets)
+    shape = (pace.n_lanes, pace.n_slots, pace.look_every)
+    keeping = (kept or KeptTicks()).take(model, *shape, in_buckets=pace.in_buckets, poison=poison)
+    with keeping as ticks:
+        yield from _decode(model, requests, pace, ticks, watch, on_look)
+
+
+def _decode(
+    model: SemanticModel,
+    requests: Iterator[SemanticRequest],
+    pace: Pace,
+    ticks: Ticks,
+    watch: Callable[[Beat], None] | None,
+    on_look: Callable[[], None] | None,
+) -> Iterator[SemanticTake]:
+    """See `decode`; the lanes of `ticks` are idle, and are idle again at the end."""
+    lanes = ticks.lanes
     busy: list[SemanticRequest] = []  # the requests of lanes 0, 1, ...
     filled: list[int] = []  # slots of each that may be filled: a bound the host knows without a look
     has_changed = False

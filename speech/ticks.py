@@ -8,7 +8,8 @@ run without graphs, which is how they are tested: no bucket changes what a lane 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -56,9 +57,21 @@ class Ticks:
         """None for a bucket that came once and is not captured yet."""
 
     @property
+    def lanes(self) -> Lanes:
+        """All of them."""
+        return self._lanes
+
+    @property
     def buckets(self) -> frozenset[Bucket]:
         """The buckets that have come so far."""
         return frozenset(self._graphs)
+
+    def serves(
+        self, model: SemanticModel, n_lanes: int, n_slots: int, look_every: int, *, in_buckets: bool
+    ) -> bool:
+        """Whether these are the ticks of this very model and such lanes."""
+        mine = (len(self._lanes), self._lanes.n_slots, self._look_every, self._in_buckets)
+        return self._model is model and mine == (n_lanes, n_slots, look_every, in_buckets)
 
     def settle(self, sampling: Sequence[TokenSampling]) -> None:
         """Says how the busy lanes draw: one setting for each."""
@@ -113,3 +126,49 @@ class Ticks:
             with torch.cuda.graph(graph):  # records, and runs nothing
                 self._beat(bucket.n_lanes, n_slots)
         graph.replay()
+
+
+class KeptTicks:
+    """Ticks between two calls of `decode`, with their lanes and captured graphs, for the next call.
+
+    A graph knows its tensors by their addresses, so lanes are kept with their graphs: those of one model, as
+    long as this lives. On a CPU idle lanes hold next to no memory, on a GPU all of it.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is kept yet."""
+        self._kept: list[Ticks] = []  # one at most; a list, because its pop is atomic
+
+    @contextmanager
+    def take(
+        self,
+        model: SemanticModel,
+        n_lanes: int,
+        n_slots: int,
+        look_every: int,
+        *,
+        in_buckets: bool,
+        poison: bool = False,
+    ) -> Iterator[Ticks]:
+        """The kept ticks if they serve, or else new ones; nobody else has them until the end of the block.
+
+        After a block that came to its end all lanes are idle, and the ticks are kept. Lanes that were left
+        in the middle, by an error or by who asked, are dropped with their graphs.
+
+        Args:
+            model: the semantic model.
+            n_lanes: how many lanes.
+            n_slots: that each may come to hold.
+            look_every: ticks of a beat.
+            in_buckets: see `Ticks`.
+            poison: of new lanes, see `Lanes.empty`.
+        """
+        ticks = None
+        with suppress(IndexError):  # the first call, or another call is decoding
+            ticks = self._kept.pop()
+        if ticks is None or not ticks.serves(model, n_lanes, n_slots, look_every, in_buckets=in_buckets):
+            ticks = None  # the old lanes' memory goes before the new ones come
+            lanes = Lanes.empty(model.config, n_lanes, n_slots, model.head.weight, poison=poison)
+            ticks = Ticks(model, lanes, look_every, in_buckets=in_buckets)
+        yield ticks
+        self._kept[:] = [ticks]

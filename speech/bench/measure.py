@@ -14,6 +14,7 @@ from speech.bench.corpus import Sentence
 from speech.bench.weights import N_PROMPT_PHONEMES, N_PROMPT_TOKENS, Networks
 from speech.decode import Beat, Pace, SemanticRequest, decode
 from speech.schedule import LengthBuckets, Schedule, Waiting
+from speech.ticks import KeptTicks
 from speech.units import FRAMES_PER_TOKEN, SAMPLE_RATE
 
 _N_SLOTS = 1024  # more than the prompt, the longest sentence and its tokens
@@ -62,7 +63,7 @@ def speak(
     kept: dict[int, Kept] | None = None,
     read: Callable[[str], object] | None = None,
     *,
-    in_graphs: bool = False,
+    graphs: KeptTicks | None = None,
 ) -> Measured:
     """Speaks the sentences, each under its number in the corpus, longest first.
 
@@ -72,11 +73,11 @@ def speak(
         n_lanes: 1 is the plain path, one sentence at a time.
         kept: outcomes of those numbers that it already has as keys are put here; None keeps none.
         read: the front end. Its time counts; what it returns does not matter, the lengths are the corpus's.
-        in_graphs: whether the beats of a GPU are captured graphs.
+        graphs: what a GPU has captured of beats, from call to call; None for beats as they are.
     """
     device = networks.semantic.head.weight.device
     pace = replace(Pace.for_device(device, n_lanes), n_slots=_N_SLOTS)
-    if in_graphs:
+    if graphs is not None:
         pace = replace(pace, in_buckets=True)
     measured, admitted, sentences = Measured(n_sentences=len(share)), {}, dict(share)
     schedule = Schedule(budget_slots=n_lanes * _N_SLOTS)
@@ -123,7 +124,7 @@ def speak(
                 kept[int(key)] = Kept(tokens_of[key], one)
             del tokens_of[key]
 
-    for take in decode(networks.semantic, requests(), pace, watch=watch):
+    for take in decode(networks.semantic, requests(), pace, watch=watch, kept=graphs):
         schedule.retire(take.key)
         tokens_of[take.key] = take.tokens
         sound(buckets.add(take.key, len(take.tokens) * FRAMES_PER_TOKEN))

@@ -27,6 +27,7 @@ from speech.errors import SpeechError
 from speech.networks.packed import pack
 from speech.networks.packed_generator import pack_generator
 from speech.precision import Precision
+from speech.ticks import KeptTicks
 
 _BARRIER_SECONDS: Final = 3600.0
 _N_COMPARED: Final = 4
@@ -158,11 +159,13 @@ def measure(order: Order, index: int, barrier: Barrier | ThreadBarrier) -> Share
     pack(networks.semantic)
     pack_generator(networks.decoder)
     give_back_freed_memory()
-    speak(networks, plain_share[:1], order.lanes, read=read, in_graphs=order.in_graphs)  # warm
+    graphs = KeptTicks() if order.in_graphs else None
+    speak(networks, plain_share[:1], order.lanes, read=read, graphs=graphs)  # warm
     barrier.wait(_BARRIER_SECONDS)
     meter = Meter(gpu=0 if order.device == "cuda" else None)
     with GpuWatch(is_on=order.device == "cuda") as watch:
-        engine = speak(networks, share, order.lanes, found, read, in_graphs=order.in_graphs)
+        engine = speak(networks, share, order.lanes, found, read, graphs=graphs)
+    del graphs  # with its lanes: the plain path has its own
     energy = meter.read()
     exactly = Networks.random(order.weights, device, order.n_voices)
     speak(exactly, plain_share[:1], 1)

@@ -28,6 +28,7 @@ from speech.networks.packed_generator import pack_generator
 from speech.networks.semantic import SemanticModel
 from speech.precision import Precision
 from speech.text.symbols import SymbolsVersion
+from speech.ticks import KeptTicks
 from speech.voice import Take
 
 CPU_LANES: Final = 8
@@ -53,6 +54,7 @@ class Engine:
         self.front = front
         self._semantic = semantic
         self._pace = pace
+        self._kept = KeptTicks() if pace.in_buckets else None  # without graphs there is nothing to keep
         self._n_together = n_together
         self.n_bytes = n_bytes_of(semantic) + n_bytes_of(decoder)
         """The memory of its networks."""
@@ -96,6 +98,8 @@ class Engine:
         """
         twin = copy(self)
         twin._semantic = wear(self._semantic, adapters)  # noqa: SLF001 - it is one of us
+        # What was captured here speaks with these weights alone.
+        twin._kept = None if self._kept is None else KeptTicks()  # noqa: SLF001
         twin.n_bytes = adapter_bytes(adapters, self._semantic.head.weight.dtype)
         return twin
 
@@ -125,7 +129,7 @@ class Engine:
         heard: list[Order] = []  # whose tokens are worth sounding
         is_busy = True
         while is_busy:
-            for tokens in decode(self._semantic, orders, self._pace, on_look=on_beat):
+            for tokens in decode(self._semantic, orders, self._pace, on_look=on_beat, kept=self._kept):
                 order = orders.find(tokens.key)
                 order.hear_tokens(tokens)
                 yield from self._move_on(order, orders, heard)

@@ -18,7 +18,7 @@ from speech.networks.semantic import Prefix, SemanticModel
 from speech.networks.weights import load
 from speech.noise import seed_of, token_noise
 from speech.sampling import Knobs, TokenSampling, draw
-from speech.ticks import Ticks
+from speech.ticks import KeptTicks, Ticks
 from tests.speech.networks.golden import golden
 from tests.speech.networks.networks import SEMANTIC, semantic_model, semantic_requests
 
@@ -151,6 +151,62 @@ def test_beats_go_in_few_buckets() -> None:
     assert {(bucket.n_lanes, bucket.n_slots) for bucket in buckets} == {
         (n_lanes, n_slots) for n_lanes in (1, 2, 4, 6) for n_slots in (256, 512, 600)
     }
+
+
+def ticks_of(kept: KeptTicks, model: SemanticModel, pace: Pace) -> Ticks:
+    """What the next call would decode with."""
+    with kept.take(model, pace.n_lanes, pace.n_slots, pace.look_every, in_buckets=pace.in_buckets) as ticks:
+        return ticks
+
+
+def test_second_call_draws_the_same_in_the_buckets_and_lanes_of_the_first() -> None:
+    model, kept, pace = semantic_model(), KeptTicks(), Pace(3, N_SLOTS, look_every=2, in_buckets=True)
+    requests = semantic_requests(9)
+
+    def takes(some: list[SemanticRequest]) -> dict[str, SemanticTake]:
+        return {take.key: take for take in decode(model, iter(some), pace, kept=kept, poison=True)}
+
+    assert takes(requests[4:]).keys() == {request.key for request in requests[4:]}
+    first = ticks_of(kept, model, pace)
+    buckets, address = first.buckets, first.lanes.logits.data_ptr()
+    assert buckets
+    assert same(takes(requests), takes_alone()), "what earlier lanes left behind changes nothing"
+    second = ticks_of(kept, model, pace)
+    assert second is first
+    assert second.buckets == buckets, "no bucket came anew"
+    assert second.lanes.logits.data_ptr() == address
+
+
+@pytest.mark.parametrize("other", [Pace(2, N_SLOTS), Pace(3, N_SLOTS + 1), Pace(3, N_SLOTS, look_every=2)])
+def test_kept_lanes_serve_their_own_model_and_shape_alone(other: Pace) -> None:
+    model, pace = semantic_model(), Pace(3, N_SLOTS)
+    for another_model, another_pace in ((model, other), (semantic_model(), pace)):
+        kept, [request] = KeptTicks(), semantic_requests(1)
+        list(decode(model, iter([request]), pace, kept=kept))
+        first = ticks_of(kept, model, pace)
+        [take] = decode(another_model, iter([request]), another_pace, kept=kept)
+        assert torch.equal(take.tokens, takes_alone()[request.key].tokens)
+        assert ticks_of(kept, model, pace) is not first
+
+
+def test_lanes_left_in_the_middle_are_not_kept() -> None:
+    model, kept, pace = semantic_model(), KeptTicks(), Pace(3, N_SLOTS, in_buckets=True)
+    requests = semantic_requests(9)
+    left = decode(model, iter(requests), pace, kept=kept)
+    next(left)
+    left.close()  # type: ignore[attr-defined]  # a generator
+    assert not ticks_of(kept, model, pace).buckets
+    takes = {take.key: take for take in decode(model, iter(requests), pace, kept=kept)}
+    assert same(takes, takes_alone())
+
+
+def test_two_calls_at_once_have_lanes_of_their_own() -> None:
+    model, kept, pace = semantic_model(), KeptTicks(), Pace(3, N_SLOTS, in_buckets=True)
+    requests = semantic_requests(9)
+    first, second = (decode(model, iter(requests), pace, kept=kept) for _ in range(2))
+    pairs = list(zip(first, second, strict=True))
+    for takes in zip(*pairs, strict=True):
+        assert same({take.key: take for take in takes}, takes_alone())
 
 
 def test_beats_count_every_token_once() -> None:

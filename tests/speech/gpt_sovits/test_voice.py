@@ -18,6 +18,7 @@ from speech.gpt_sovits.doubt import limit_tokens
 from speech.gpt_sovits.engine import Engine
 from speech.gpt_sovits.voice import GptSovitsVoice, open_prompt
 from speech.gpt_sovits.weights import load_semantic
+from speech.lanes import Lanes
 from speech.text.lexicon import Entry
 from speech.text.phonemes import phonemise
 from speech.text.utterance import Span
@@ -233,6 +234,28 @@ def test_sounding_together_changes_nothing(toy_shelf: Path, voice: GptSovitsVoic
     takes = {take.key: take for take in together.speak((one, prompt) for one in SIXTEEN)}
     for key, expected in speak(voice, SIXTEEN).items():
         assert_same(takes[key], expected)
+
+
+def test_engine_that_captures_speaks_again_in_the_lanes_it_has(
+    toy_shelf: Path, voice: GptSovitsVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with graphs on a GPU, which would be captured anew with every new set of lanes."""
+    source, made = source_of(toy_shelf), []
+    assert source.weights is not None
+    backbones = Backbones(source.backbones, torch.device("cpu"))
+    one = Engine.open(source.weights, backbones, torch.device("cpu"), 1)
+    prompt = open_prompt(source, one, backbones)
+    empty = Lanes.empty
+    monkeypatch.setattr(Lanes, "empty", lambda *a, **k: made.append(empty(*a, **k)) or made[-1])
+    for in_buckets, n_made in ((True, 1), (False, 3)):
+        made.clear()
+        semantic = load_semantic(source.weights, torch.device("cpu"))
+        engine = Engine(semantic, one.decoder, one.front, Pace(2, in_buckets=in_buckets))
+        for some in (SIXTEEN[:3], SIXTEEN[:1], SIXTEEN[1:4]):
+            takes = {take.key: take for take in engine.speak((asked, prompt) for asked in some)}
+            for key, expected in speak(voice, some).items():
+                assert_same(takes[key], expected)
+        assert len([lanes for lanes in made if len(lanes) == 2]) == n_made
 
 
 @pytest.mark.parametrize(
