@@ -162,6 +162,8 @@ def test_defaults_are_those_of_the_settings() -> None:
         told.pop("memory_gigabytes")
         == f"{'¾' if MEMORY_SHARE == 0.75 else MEMORY_SHARE} of the machine's memory"
     )
+    assert settings.lane_slots is None
+    assert told.pop("lane_slots") == "what the lanes have room for"
     assert settings.voice_cache_gigabytes is None
     assert told.pop("voice_cache_gigabytes") == "¼ of the machine's memory"
     assert (settings.warm_voices, told.pop("warm_voices")) == ((), "none")
