@@ -307,6 +307,7 @@ def test_a_pull_that_was_paused_or_cancelled_goes_on_where_it_was(
 
     with worker(settings):
         wait_for(lambda: part.is_file() and part.stat().st_size, what="nothing arrives")
+        wait_for(lambda: alice.job(job)["pull"], what="it does not tell how far it is")
         assert alice.ask("POST", f"{job['href']}/pause")[0] == 202
     arrived = part.stat().st_size
     assert 0 < arrived < 4_000_000

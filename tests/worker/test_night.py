@@ -16,7 +16,7 @@ from sqlalchemy import Connection, update
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import TestResponse, encode_multipart
 
-import worker.train
+import worker.giving_way
 from api.app import create_app
 from api.office import set_office
 from jobs.clock import SetClock
@@ -180,7 +180,7 @@ class Ticking(SetClock):
 def test_a_training_is_laid_down_for_a_speech_and_goes_on_after_it(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.train, "_ASK_SECONDS", 0.0)  # at each update
+    monkeypatch.setattr(worker.giving_way, "_ASK_SECONDS", 0.0)  # at each update
     clock = Ticking(at("2026-10-24T12:00+02:00"))
     with Ledger(workshop.settings, clock=clock) as ledger:
         busy = replace(workshop, ledger=ledger)

@@ -10,6 +10,7 @@ from speech.stub import StubVoice
 from speech.voice import Request, Take
 from tests.worker.conftest import Submit
 from worker.careful import synthesize_carefully
+from worker.company import Company
 from worker.drain import Drain
 from worker.pulse import heard_by
 from worker.synthesize import Synthesis
@@ -56,7 +57,8 @@ def assert_watched(voice: Beating) -> None:
 def test_beats_of_a_chunk_are_heard(workshop: Workshop, submit: Submit) -> None:
     claim = claimed(workshop, submit)
     voice, name = Beating(), workshop.script_of(claim).voice
-    Synthesis(workshop, voice, name, list, lambda *_: [], Meter(Purse())).run([claim])
+    with Company(workshop, voice, claim.tenant_id, name) as company:
+        Synthesis(workshop, company, list, lambda *_: [], Meter(Purse())).run([claim])
     assert_watched(voice)
 
 
