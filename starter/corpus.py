@@ -8,7 +8,6 @@ missing, and what was made of another recipe or other texts is never read.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from speech.errors import TrainingError
@@ -25,9 +23,9 @@ from speech.training.order import hold_out
 from starter.flite import SAMPLE_RATE, Spoken, speak
 from starter.narrators import Narrator, narrator_of
 from starter.recipe import CorpusRecipe
+from starter.stage_files import STATE, write_file
 
 _SEED: Final = 6
-_STATE: Final = "state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ class Corpus:
             )
         for number in range(self.n_shards):
             with safe_open(self._path(number), framework="pt") as file:
-                lines = json.loads(file.metadata()[_STATE])
+                lines = json.loads(file.metadata()[STATE])
                 for place, (text, narrator) in enumerate(lines):
                     sound, phones, ends = (
                         file.get_tensor(f"{kind}/{place}") for kind in ("sound", "phones", "ends")
@@ -140,9 +138,7 @@ def _write(path: Path, lines: Sequence[Line], spoken: Sequence[Spoken]) -> None:
     for place, one in enumerate(spoken):
         tensors |= {f"sound/{place}": one.sound, f"phones/{place}": one.phones, f"ends/{place}": one.ends}
     state = json.dumps([[line.text, str(line.narrator)] for line in lines])
-    half_written = path.with_suffix(f".{os.getpid()}.part")
-    save_file(tensors, half_written, {_STATE: state})
-    half_written.replace(path)
+    write_file(path, tensors, {STATE: state})
 
 
 def _evenly(texts: Sequence[str], n: int) -> list[str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors.torch import save_file
 
 from models_store.manifest import ManifestFile
 from speech.errors import TrainingError
@@ -32,6 +31,7 @@ from starter import flite
 from starter.corpus import Entry
 from starter.curve import Curve
 from starter.recipe import Recipe
+from starter.stage_files import write_file
 from starter.tokens import Reading, read_quantiser, read_readings
 
 CURVE: Final = "curve.jsonl"
@@ -216,7 +216,4 @@ def write(networks: Networks, path: Path) -> None:
     """
     container = {"config": {"model": networks.decoder.config.to_upstream()}, "info": "trained with Lectorium"}
     tensors = decoder_tensors(networks.decoder, networks.posterior)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half_written = path.with_suffix(".part")
-    save_file(tensors, half_written, {CONTAINER: json.dumps(container)})
-    half_written.replace(path)
+    write_file(path, tensors, {CONTAINER: json.dumps(container)})

@@ -7,9 +7,7 @@ pairs each time. Pitch and vocal tract may differ in a pair: tokens tell phones 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,11 +15,11 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import pad
 
+from models_store.manifest import ManifestFile
 from speech.backbones import ContentBackbone
 from speech.errors import TrainingError
 from speech.gpt_sovits.files import CONTAINER, SEMANTIC
@@ -41,6 +39,7 @@ from speech.training.trainer import order_of
 from starter.corpus import Corpus, Entry
 from starter.curve import Curve
 from starter.recipe import SemanticRecipe
+from starter.stage_files import STATE, state_in, write_file
 from starter.tokens import QUANTISER, read_quantiser, read_readings
 
 _SEED: Final = 6
@@ -48,7 +47,6 @@ _FULL_SCALE: Final = 32768
 TOKEN_SAMPLES: Final = 640
 """Samples of a token, at 16 kHz."""
 _PAUSES: Final = "pauses.safetensors"
-_STATE: Final = "state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def sentences_of_corpus(corpus: Corpus, folder: Path) -> list[Sentence]:
     readings = read_readings(folder / "tokens")
     content, quantiser = folder / "content" / "content", folder / "tokens" / QUANTISER
     hear = ContentBackbone(content)
-    digests = [_sha256(content / "model.safetensors"), _sha256(quantiser)]
+    digests = [ManifestFile.of(content / "model.safetensors").sha256, ManifestFile.of(quantiser).sha256]
     state = json.dumps([corpus.digest, *digests])
     pauses = make_pauses(
         corpus.entries(), hear, read_quantiser(folder / "tokens"), state, folder / "semantic"
@@ -105,14 +103,10 @@ def make_pauses(
         folder: where they are kept.
     """
     path = folder / _PAUSES
-    if _state_in(path) == state:
+    if state_in(path) == state:
         return {name: tokens.long() for name, tokens in load_file(path).items()}
     pauses = {entry.name: _pause_of(entry, hear, quantiser) for entry in entries}
-    folder.mkdir(parents=True, exist_ok=True)
-    half_written = path.with_suffix(f".{os.getpid()}.part")
-    narrow = {name: tokens.to(torch.int16) for name, tokens in pauses.items()}
-    save_file(narrow, half_written, {_STATE: state})
-    half_written.replace(path)
+    write_file(path, {name: tokens.to(torch.int16) for name, tokens in pauses.items()}, {STATE: state})
     return pauses
 
 
@@ -183,7 +177,7 @@ def train(
     n_updates = order_of(recipe.options, lanes).n_updates
     model = _fresh(recipe) if begun is None else _begun(recipe, begun)
     step = SemanticStep(model, recipe.options, n_updates)
-    base = "" if begun is None else _sha256(begun / SEMANTIC)
+    base = "" if begun is None else ManifestFile.of(begun / SEMANTIC).sha256
     trainer = train_semantic(step, lanes, held_out, base=base)
     found = checkpoint.latest(folder / "checkpoints")
     curve = Curve(folder / "losses.jsonl", 0 if found is None else found.progress.update)
@@ -212,9 +206,7 @@ def write(model: SemanticModel, path: Path) -> None:
         VoiceError: a weight is too large for half precision, or not finite.
     """
     container = {"config": {"model": model.config.to_upstream()}, "info": "trained with Lectorium"}
-    half_written = path.with_suffix(".part")
-    save_file(semantic_tensors(model), half_written, {CONTAINER: json.dumps(container)})
-    half_written.replace(path)
+    write_file(path, semantic_tensors(model), {CONTAINER: json.dumps(container)})
 
 
 def learnt(recipe: SemanticRecipe, folder: Path) -> tuple[SemanticModel, int]:
@@ -249,15 +241,3 @@ def _pause_of(entry: Entry, hear: ContentBackbone, quantiser: Quantiser) -> Tens
     sound = entry.spoken.sound.float() / _FULL_SCALE
     tokens: Tensor = quantiser(hear(pad(sound, (0, SILENCE))))[0]
     return tokens[-(SILENCE // TOKEN_SAMPLES) :].cpu()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _state_in(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    with safe_open(path, framework="pt") as file:
-        return (file.metadata() or {}).get(_STATE)

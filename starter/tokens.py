@@ -7,20 +7,18 @@ say in their metadata what they follow from, and are made anew only if that has 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from models_store.manifest import ManifestFile
 from speech.backbones import ContentBackbone
 from speech.errors import TrainingError
 from speech.gpt_sovits.company import Backbones
@@ -33,6 +31,7 @@ from speech.text.utterance import Span
 from speech.training.content import PhoneFeatures
 from starter.corpus import Corpus, Entry
 from starter.recipe import TokenRecipe
+from starter.stage_files import STATE, state_in, write_file
 
 QUANTISER: Final = "quantiser.safetensors"
 READINGS: Final = "readings.safetensors"
@@ -43,7 +42,6 @@ _STRIDE: Final = 2  # content features of a token
 _FULL_SCALE: Final = 32768
 _RIDGE: Final = 1e-3  # of the mean variance, so that a direction nobody uses is not blown up
 _TINY: Final = torch.finfo(torch.float32).tiny
-_STATE: Final = "state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ def make(
         VoiceError: the backbone is none.
     """
     state = _state_of(recipe, corpus, content)
-    if all(_state_in(folder / name) == state for name in (QUANTISER, READINGS)):
+    if all(state_in(folder / name) == state for name in (QUANTISER, READINGS)):
         return True
     hear, entries = ContentBackbone(content), list(corpus.entries())
     front = Front(SYMBOLS, 1, Backbones(content.parent, torch.device("cpu")))
@@ -137,7 +135,7 @@ def make(
         spoken.append(phones_of(entry)[: len(heard[-1])])
         phonemes.append(torch.tensor(front.phonemise([Span(entry.text, "en")], Lexicon()).ids))
         report(n, len(entries), "heard")
-    if _state_in(folder / QUANTISER) == state:  # networks may have learnt these very codes
+    if state_in(folder / QUANTISER) == state:  # networks may have learnt these very codes
         weights = load_file(folder / QUANTISER)
     else:
         learnt = [place for place, entry in enumerate(entries) if not entry.is_held_out]
@@ -149,9 +147,8 @@ def make(
             content_frames = pairs.reshape(-1, pairs.shape[1] // _STRIDE).T[None]  # [1, C, F]
             readings[f"tokens/{entry.name}"] = quantiser(content_frames)[0].to(torch.int16)
             readings[f"phonemes/{entry.name}"] = read.to(torch.int16)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / QUANTISER, weights, state)
-    _write(folder / READINGS, readings, state)
+    write_file(folder / QUANTISER, weights, {STATE: state})
+    write_file(folder / READINGS, readings, {STATE: state})
     return True
 
 
@@ -254,19 +251,5 @@ def _state_of(recipe: TokenRecipe, corpus: Corpus, content: Path) -> str:
     path = content / "model.safetensors"
     if not path.is_file():
         raise TrainingError(f"there is no content backbone in {content}: first run the stage content")
-    with path.open("rb") as file:
-        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    weights = ManifestFile.of(path).sha256
     return json.dumps({"corpus": corpus.digest, "content": weights, "tokens": asdict(recipe)}, sort_keys=True)
-
-
-def _state_in(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    with safe_open(path, framework="pt") as file:
-        return (file.metadata() or {}).get(_STATE)
-
-
-def _write(path: Path, tensors: Mapping[str, Tensor], state: str) -> None:
-    half_written = path.with_suffix(f".{os.getpid()}.part")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, half_written, {_STATE: state})
-    half_written.replace(path)
